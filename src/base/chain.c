@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/chain.h"
+
+void cps_chain_init(cps_chain_store_t *s, cps_arena_t *a, size_t budget)
+{
+    size_t blocks = budget / CPS_CHAIN_BLOCK;
+    uint32_t limit = blocks < CPS_NONE - 1 ? (uint32_t)blocks : CPS_NONE - 2;
+    *s = (cps_chain_store_t){cps_arena_take(a, limit, CPS_CHAIN_BLOCK), limit, 0, 0, 0};
+}
+
+static uint8_t *block_at(const cps_chain_store_t *s, uint32_t number)
+{
+    return s->blocks + (size_t)(number - 1) * CPS_CHAIN_BLOCK;
+}
+
+static uint32_t next_of(const uint8_t *block)
+{
+    uint32_t next;
+    memcpy(&next, block, sizeof next);
+    return next;
+}
+
+static void set_next(uint8_t *block, uint32_t next) { memcpy(block, &next, sizeof next); }
+
+static uint32_t take_block(cps_chain_store_t *s)
+{
+    uint32_t number = s->free_head;
+    if (number != 0)
+        s->free_head = next_of(block_at(s, number));
+    else
+        number = ++s->touched;
+    s->used++;
+    return number;
+}
+
+cps_err_t cps_chain_put(cps_chain_store_t *s, cps_bytes_t bytes, cps_chain_t *out)
+{
+    *out = (cps_chain_t){0, 0};
+    if (bytes.len > UINT32_MAX || cps_chain_blocks(bytes.len) > cps_chain_room(s))
+        return CPS_ERR_FULL;
+    uint8_t *last = NULL;
+    for (size_t done = 0; done < bytes.len; done += CPS_CHAIN_DATA) {
+        uint32_t number = take_block(s);
+        uint8_t *block = block_at(s, number);
+        size_t part = bytes.len - done < CPS_CHAIN_DATA ? bytes.len - done : CPS_CHAIN_DATA;
+        memcpy(block + 4, bytes.ptr + done, part);
+        set_next(block, 0);
+        if (last == NULL)
+            out->first = number;
+        else
+            set_next(last, number);
+        last = block;
+    }
+    out->len = (uint32_t)bytes.len;
+    return CPS_OK;
+}
+
+void cps_chain_get(const cps_chain_store_t *s, const cps_chain_t *chain, uint8_t *to)
+{
+    uint32_t number = chain->first;
+    for (size_t done = 0; done < chain->len; done += CPS_CHAIN_DATA) {
+        const uint8_t *block = block_at(s, number);
+        size_t part = chain->len - done < CPS_CHAIN_DATA ? chain->len - done : CPS_CHAIN_DATA;
+        memcpy(to + done, block + 4, part);
+        number = next_of(block);
+    }
+}
+
+void cps_chain_free(cps_chain_store_t *s, cps_chain_t *chain)
+{
+    uint32_t number = chain->first;
+    while (number != 0) {
+        uint8_t *block = block_at(s, number);
+        uint32_t next = next_of(block);
+        set_next(block, s->free_head);
+        s->free_head = number;
+        s->used--;
+        number = next;
+    }
+    *chain = (cps_chain_t){0, 0};
+}
