@@ -1,0 +1,28 @@
+# What `make install` puts below DESTDIR: headers, both forms of both libraries, the command, manual pages, and the two
+# descriptions of the libraries (pkg-config and CMake).
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY include/coapsule DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+set_target_properties(coapsule-core PROPERTIES EXPORT_NAME core-static)
+set_target_properties(coapsule-core-shared PROPERTIES EXPORT_NAME core)
+set_target_properties(coapsule PROPERTIES EXPORT_NAME coapsule-static)
+set_target_properties(coapsule-shared PROPERTIES EXPORT_NAME coapsule)
+install(TARGETS coapsule-core coapsule-core-shared coapsule coapsule-shared EXPORT coapsule-targets
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+foreach(library coapsule-core coapsule)
+    configure_file(cmake/${library}.pc.in ${library}.pc @ONLY)
+    install(FILES ${CMAKE_BINARY_DIR}/${library}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/coapsule)
+install(EXPORT coapsule-targets NAMESPACE coapsule:: DESTINATION ${package_dir})
+configure_package_config_file(cmake/coapsule-config.cmake.in coapsule-config.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(coapsule-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/coapsule-config.cmake ${CMAKE_BINARY_DIR}/coapsule-config-version.cmake
+    DESTINATION ${package_dir})
+
+foreach(section 1 3 5 7)
+    file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.${section})
+    install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
