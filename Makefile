@@ -1,0 +1,53 @@
+# The short names of what one does here; CMake, Ninja and tools/ do the work.
+BUILD ?= build
+PREFIX ?= /usr/local
+CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX)
+
+.PHONY: all demo check check-long conformance bench fuzz format install clean
+
+all:
+	tools/setup build
+	$(CONFIGURE) >/dev/null
+	cmake --build $(BUILD)
+
+demo:           # a request sealed end to end through a proxy that is not trusted
+	tools/setup demo
+	$(CONFIGURE) >/dev/null
+	cmake --build $(BUILD)
+	demo/run --build $(BUILD)
+
+check:          # every test and every check of the house
+	tools/setup check
+	tools/check
+
+check-long:     # and what takes longer: all files linted, all mutants
+	tools/setup long
+	tools/check --long
+
+conformance:    # renew docs/conformance.md and tests/expected-ids.txt from a whole run
+	tools/setup check
+	$(CONFIGURE) >/dev/null
+	cmake --build $(BUILD)
+	tools/run-tests --build $(BUILD)
+	tools/coverage --write --results $(BUILD)/results.json
+
+bench:
+	tools/setup build
+	cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release >/dev/null
+	cmake --build build-bench
+	tools/bench --build build-bench
+
+fuzz:           # each fuzzer for FUZZ_SECONDS
+	tools/setup check
+	tools/fuzz --seconds $(or $(FUZZ_SECONDS),60)
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install:
+	$(CONFIGURE) >/dev/null
+	cmake --build $(BUILD)
+	DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+
+clean:
+	rm -rf build build-*
