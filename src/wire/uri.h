@@ -46,18 +46,20 @@ CPS_MUST_USE cps_err_t cps_uri_parse(cps_bytes_t text, cps_uri_t *out, const cha
 
 /** What to write of a URI into options. */
 typedef struct cps_uri_parts {
-    bool host; /**< Uri-Host even where the host is the literal destination */
-    bool port; /**< Uri-Port even where it is the destination port */
+    uint16_t destination_port; /**< the port that the request goes to: Uri-Port says another one only */
+    bool host;                 /**< Uri-Host even where the host is the literal destination */
+    bool port;                 /**< Uri-Port even where it is the destination port */
 } cps_uri_parts_t;
 
 /**
  * Add the options of a URI to a list (RFC 7252 §6.4 steps 5 to 9): Uri-Host unless the host is a literal, Uri-Port
- * unless it is `destination_port`, one Uri-Path a segment with dot segments resolved, one Uri-Query a part. Decoded
- * values are written to `store`; the list's values view it. CPS_ERR_NO_SPACE where list or store is too small,
- * CPS_ERR_BAD_URI where a decoded segment is "." or ".." or longer than 255 bytes.
+ * unless it is the destination port, one Uri-Path a segment with dot segments resolved, one Uri-Query a part. `*count`
+ * is how many options the list holds, before and after; they are added behind those. Decoded values are written to
+ * `store`; the list's values view it. CPS_ERR_NO_SPACE where list or store is too small, CPS_ERR_BAD_URI where a
+ * decoded segment is "." or ".." (REQ-40) or a value is longer than 255 bytes; `*count` is unchanged then.
  */
-CPS_MUST_USE cps_err_t cps_uri_to_options(const cps_uri_t *uri, uint16_t destination_port, cps_uri_parts_t parts,
-                                          cps_writer_t *store, cps_option_t *list, size_t cap, size_t *count);
+CPS_MUST_USE cps_err_t cps_uri_to_options(const cps_uri_t *uri, cps_uri_parts_t parts, cps_writer_t *store,
+                                          cps_option_t *list, size_t cap, size_t *count);
 
 /** The authority that Uri-Host and Uri-Port default to (RFC 7252 §5.10.1). */
 typedef struct cps_uri_base {
