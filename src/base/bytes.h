@@ -12,10 +12,13 @@
 /** The view of a string literal or array, without its last byte. */
 #define CPS_BYTES_LIT(s) ((cps_bytes_t){(const uint8_t *)(s), sizeof(s) - 1U})
 
+/** A view of `len` bytes at `ptr`. */
 static inline cps_bytes_t cps_bytes(const void *ptr, size_t len) { return (cps_bytes_t){(const uint8_t *)ptr, len}; }
 
+/** A view of a string without its final zero; NULL gives an empty view. */
 static inline cps_bytes_t cps_bytes_str(const char *s) { return cps_bytes(s, s != NULL ? strlen(s) : 0); }
 
+/** Equal in length and bytes. Not for secrets: cps_bytes_equal_ct is. */
 static inline bool cps_bytes_equal(cps_bytes_t a, cps_bytes_t b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
@@ -37,22 +40,27 @@ static inline void cps_copy(void *to, const void *from, size_t len)
         memcpy(to, from, len);
 }
 
+/** The big-endian number of 16 bits at `p`. */
 static inline uint16_t cps_be16(const uint8_t *p) { return (uint16_t)((unsigned)p[0] << 8U | p[1]); }
 
+/** The big-endian number of 32 bits at `p`. */
 static inline uint32_t cps_be32(const uint8_t *p) { return (uint32_t)cps_be16(p) << 16U | cps_be16(p + 2); }
 
+/** Put 16 bits at `p`, big-endian. */
 static inline void cps_put_be16(uint8_t *p, uint16_t v)
 {
     p[0] = (uint8_t)(v >> 8U);
     p[1] = (uint8_t)v;
 }
 
+/** Put 32 bits at `p`, big-endian. */
 static inline void cps_put_be32(uint8_t *p, uint32_t v)
 {
     cps_put_be16(p, (uint16_t)(v >> 16U));
     cps_put_be16(p + 2, (uint16_t)v);
 }
 
+/** Put 64 bits at `p`, big-endian. */
 static inline void cps_put_be64(uint8_t *p, uint64_t v)
 {
     cps_put_be32(p, (uint32_t)(v >> 32U));
@@ -66,11 +74,13 @@ typedef struct cps_reader {
     bool failed; /**< something was read past the end */
 } cps_reader_t;
 
+/** A reader at the start of a view. */
 static inline cps_reader_t cps_reader(cps_bytes_t b)
 {
     return (cps_reader_t){b.ptr, b.len == 0 ? b.ptr : b.ptr + b.len, false};
 }
 
+/** How many bytes are left; 0 once it failed. */
 static inline size_t cps_reader_left(const cps_reader_t *r) { return r->failed ? 0 : (size_t)(r->end - r->cur); }
 
 /** The next `len` bytes as a view into the source; an empty view and a failed reader where there are fewer. */
@@ -87,6 +97,7 @@ typedef struct cps_writer {
     bool failed; /**< something did not fit; what was written before stays */
 } cps_writer_t;
 
+/** A writer into `len` bytes of the caller at `buf`. */
 static inline cps_writer_t cps_writer(void *buf, size_t len)
 {
     uint8_t *p = (uint8_t *)buf;
@@ -99,8 +110,10 @@ static inline cps_bytes_t cps_written(const cps_writer_t *w)
     return cps_bytes(w->start, (size_t)(w->cur - w->start));
 }
 
+/** How many bytes still fit; 0 once it failed. */
 static inline size_t cps_writer_room(const cps_writer_t *w) { return w->failed ? 0 : (size_t)(w->end - w->cur); }
 
+/** Write bytes, numbers (big-endian) or a string without its final zero; all of it or, failing, nothing. */
 void cps_write_bytes(cps_writer_t *w, cps_bytes_t b);
 void cps_write_u8(cps_writer_t *w, uint8_t v);
 void cps_write_u16(cps_writer_t *w, uint16_t v); /* big-endian */

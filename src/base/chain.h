@@ -29,6 +29,7 @@ void cps_chain_init(cps_chain_store_t *s, cps_arena_t *a, size_t budget);
 /** How many blocks a string of `len` bytes takes. */
 static inline uint32_t cps_chain_blocks(size_t len) { return (uint32_t)((len + CPS_CHAIN_DATA - 1) / CPS_CHAIN_DATA); }
 
+/** How many blocks are left in the budget. */
 static inline uint32_t cps_chain_room(const cps_chain_store_t *s) { return s->limit - s->used; }
 
 /** Store a copy; CPS_ERR_FULL, and nothing stored, where the budget does not hold it. */

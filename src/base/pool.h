@@ -32,8 +32,10 @@ void *cps_pool_take(cps_pool_t *p);
 /** Give an object back; every handle of it is stale from now on. */
 void cps_pool_give(cps_pool_t *p, void *object);
 
+/** The object of an index below the limit, in use or not. */
 static inline void *cps_pool_at(const cps_pool_t *p, uint32_t index) { return p->base + (size_t)index * p->stride; }
 
+/** The index of an object of this pool. */
 static inline uint32_t cps_pool_index(const cps_pool_t *p, const void *object)
 {
     return (uint32_t)((size_t)((const uint8_t *)object - p->base) / p->stride);

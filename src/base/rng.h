@@ -11,6 +11,7 @@ typedef struct cps_rng {
     void *state;
 } cps_rng_t;
 
+/** Fill `len` bytes at `to`. */
 static inline void cps_rng_fill(cps_rng_t *r, void *to, size_t len) { r->fill(r->state, to, len); }
 
 /** A random 32-bit number. */
