@@ -11,7 +11,7 @@ static size_t fill(struct CMUnitTest *tests, char (*names)[512], const cps_case_
     for (size_t i = 0; i < count; i++) {
         if (pick != NULL && strstr(cases[i].name, pick) == NULL)
             continue;
-        snprintf(names[used], sizeof names[used], "%s [%s]", cases[i].name, cases[i].ids);
+        (void)snprintf(names[used], sizeof names[used], "%s [%s]", cases[i].name, cases[i].ids);
         tests[used] = (struct CMUnitTest){names[used], cases[i].fn, NULL, NULL, NULL};
         used++;
     }
@@ -22,11 +22,13 @@ int cps_run(int argc, char **argv, const char *suite, const cps_case_t *cases, s
 {
     struct CMUnitTest *tests = calloc(count, sizeof *tests);
     char(*names)[512] = calloc(count, sizeof *names);
-    if (tests == NULL || names == NULL)
-        return EXIT_FAILURE;
-    size_t used = fill(tests, names, cases, count, argc > 1 ? argv[1] : NULL);
-    cmocka_set_message_output(CM_OUTPUT_TAP);
-    int failed = _cmocka_run_group_tests(suite, tests, used, NULL, NULL);
+    int failed = -1;
+    /* What was said before a crash must have been said. */
+    if (tests != NULL && names != NULL && setvbuf(stdout, NULL, _IOLBF, 0) == 0) {
+        size_t used = fill(tests, names, cases, count, argc > 1 ? argv[1] : NULL);
+        cmocka_set_message_output(CM_OUTPUT_TAP);
+        failed = _cmocka_run_group_tests(suite, tests, used, NULL, NULL);
+    }
     free(tests);
     free(names);
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
