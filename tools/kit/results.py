@@ -12,8 +12,9 @@ class Summary:
     def __init__(self, out):
         self.out = out
 
-    def failure(self, label, name, ids, lines):
-        shown = f"FAIL {label}: {name}" + (f" [{' '.join(ids)}]" if ids else "")
+    def failure(self, row, lines):
+        ids = f" [{' '.join(row['ids'])}]" if row["ids"] else ""
+        shown = f"FAIL {row['suite']} ({row['build']}): {row['case']}{ids}"
         self.out.write("\n".join([shown] + ["    " + line for line in lines]) + "\n")
         self.out.flush()
 
@@ -37,13 +38,12 @@ class Results:
         self.rows = []
         self.lock = threading.Lock()
 
-    def add(self, suite, build, name, ids, ok, seconds, label, lines):
-        """`ok` is True, False, or None for a skipped case."""
+    def add(self, row, lines):
+        """A row has suite, build, case, ids, ok (None for a skipped case) and seconds; lines explain a failure."""
         with self.lock:
-            self.rows.append({"suite": suite, "build": build, "case": name, "ids": ids, "ok": ok,
-                              "seconds": round(seconds, 3)})
-            if ok is False:
-                self.summary.failure(label, name, ids, lines)
+            self.rows.append(row)
+            if row["ok"] is False:
+                self.summary.failure(row, lines)
 
     def save(self, path, complete):
         rows = sorted(self.rows, key=lambda r: (r["suite"], r["build"]))

@@ -97,12 +97,12 @@ class Program:
 
     def run(self, results, match=None):
         """Run to the end and give each case to `results`."""
-        label = f"{self.suite} ({self.build.name})"
         clock = [time.monotonic()]
 
         def case(name, ids, ok, lines):
             now = time.monotonic()
-            results.add(self.suite, self.build.name, name, ids, ok, now - clock[0], label, lines)
+            results.add({"suite": self.suite, "build": self.build.name, "case": name, "ids": ids, "ok": ok,
+                         "seconds": round(now - clock[0], 3)}, lines)
             clock[0] = now
 
         reader = Reader(case)
