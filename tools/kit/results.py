@@ -39,7 +39,7 @@ class Results:
         self.lock = threading.Lock()
 
     def add(self, row, lines):
-        """A row has suite, build, case, ids, ok (None for a skipped case) and seconds; lines explain a failure."""
+        """A row has suite, build, case, ids, ok (None for a skipped case), seconds and long; lines explain a failure."""
         with self.lock:
             self.rows.append(row)
             if row["ok"] is False:

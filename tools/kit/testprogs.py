@@ -57,17 +57,18 @@ def find(source, builds, files, timeout, with_long):
                 continue
             seconds = said["timeout"] or timeout
             seconds *= SANITIZER_SLOWNESS if is_sanitized(build) else 1
-            programs.append(Program(source, build, path, seconds, said["alone"]))
+            programs.append(Program(source, build, path, seconds, said))
     return programs
 
 
 class Program:
-    def __init__(self, source, build, path, timeout, alone):
+    def __init__(self, source, build, path, timeout, said):
         self.source = source
         self.build = build
         self.path = path
         self.timeout = timeout
-        self.alone = alone
+        self.alone = said["alone"]
+        self.long = said["long"]
         self.suite = str(path.relative_to(source / "tests"))
         self.timed_out = False
 
@@ -102,7 +103,7 @@ class Program:
         def case(name, ids, ok, lines):
             now = time.monotonic()
             results.add({"suite": self.suite, "build": self.build.name, "case": name, "ids": ids, "ok": ok,
-                         "seconds": round(now - clock[0], 3)}, lines)
+                         "seconds": round(now - clock[0], 3), "long": self.long}, lines)
             clock[0] = now
 
         reader = Reader(case)
