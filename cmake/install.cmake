@@ -10,6 +10,8 @@ set_target_properties(coapsule-shared PROPERTIES EXPORT_NAME coapsule)
 install(TARGETS coapsule-core coapsule-core-shared coapsule coapsule-shared EXPORT coapsule-targets
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
+# Relative to where the file stands, so that an installation can be moved.
+file(RELATIVE_PATH PREFIX_FROM_PKGCONFIG /x/${CMAKE_INSTALL_LIBDIR}/pkgconfig /x)
 foreach(library coapsule-core coapsule)
     configure_file(cmake/${library}.pc.in ${library}.pc @ONLY)
     install(FILES ${CMAKE_BINARY_DIR}/${library}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: once
 """tools/coverage: what is proven, what is proven no more, and which page says so."""
 import json
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: once
 """The checks of the house: each finds what it is there to find, and takes what is good."""
 from lib.tap import case, run
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: once
 """tools/run-mutants on a tree of one function: caught, survived, stale."""
 import shutil
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
+# run-tests: once
 """The test runner and the helpers of end-to-end tests: what fails must be seen to fail."""
 import json
 import os

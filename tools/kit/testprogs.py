@@ -15,13 +15,13 @@ from kit.tap import Reader
 
 C_FOLDERS = ("unit", "vectors", "props")
 PYTHON_FOLDERS = ("e2e", "interop")
-MARK = re.compile(r"run-tests:\s*(alone|long|timeout\s+(\d+))")
+MARK = re.compile(r"run-tests:\s*(alone|long|once|timeout\s+(\d+))")
 SANITIZER_SLOWNESS = 3  # a sanitized program gets this many times its deadline
 
 
 def marks(source):
     """What a source says about how it is to be run."""
-    found = {"alone": False, "long": False, "timeout": None}
+    found = {"alone": False, "long": False, "once": False, "timeout": None}
     with open(source, encoding="utf-8") as lines:
         for _, line in zip(range(15), lines):
             for word, seconds in MARK.findall(line):
@@ -48,11 +48,11 @@ def find(source, builds, files, timeout, with_long):
             sys.exit(f"run-tests: not a test of this tree: {', '.join(strange)}")
         known = [k for k in known if k.resolve() in wanted]
     programs = []
-    for build, with_python in builds:
+    for number, (build, with_python) in enumerate(builds):
         for path in known:
-            if path.suffix == ".py" and not with_python:
-                continue
             said = marks(path)
+            if path.suffix == ".py" and (not with_python or said["once"] and number > 0):
+                continue
             if said["long"] and not (with_long or files):
                 continue
             seconds = said["timeout"] or timeout

@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+# run-tests: once
+"""What is installed: where it goes, what the libraries export and need, and that a program can be built against it."""
+import os
+import re
+import shutil
+
+from lib.tap import case, run
+
+PROGRAM = """#include <coapsule/error.h>
+#include <stdio.h>
+int main(void)
+{
+    puts(cps_err_name(CPS_OK));
+    return cps_err_exit(CPS_OK);
+}
+"""
+CMAKE = """cmake_minimum_required(VERSION 3.25)
+project(user LANGUAGES C)
+find_package(coapsule 0.1 REQUIRED)
+foreach(library coapsule core coapsule-static core-static)
+    add_executable(user-${library} user.c)
+    target_link_libraries(user-${library} PRIVATE coapsule::${library})
+endforeach()
+"""
+# What an engine must never ask the system for: descriptors, clocks, threads, chance.
+FORBIDDEN = {"socket", "bind", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "open", "open64", "openat", "read",
+             "write", "fopen", "fopen64", "fwrite", "printf", "puts", "clock_gettime", "gettimeofday", "time", "getrandom",
+             "getentropy", "rand", "random", "pthread_create", "usleep", "nanosleep", "getenv"}
+
+
+def installed(t):
+    """A folder with what `cmake --install` puts below DESTDIR."""
+    root = t.tmp / "dest"
+    assert t.run(["cmake", "--install", t.build, "--prefix", "/usr"], env={"DESTDIR": str(root)}).status == 0
+    return root / "usr"
+
+
+def libraries(usr):
+    return next(usr.glob("lib*/**/libcoapsule.so")).parent
+
+
+def undefined(t, library):
+    done = t.run(["nm", "-D", "--undefined-only", library])
+    return {line.split()[-1].split("@")[0] for line in done.out.splitlines()}
+
+
+def needed(t, library):
+    return set(re.findall(r"\(NEEDED\).*\[(.*?)\]", t.run(["readelf", "-d", library]).out))
+
+
+@case("", "everything goes below DESTDIR: headers, both forms of both libraries, descriptions")
+def places(t):
+    usr = installed(t)
+    lib = libraries(usr)
+    names = {p.name for p in lib.iterdir()}
+    for name in ("coapsule", "coapsule-core"):
+        assert {f"lib{name}.so", f"lib{name}.so.0", f"lib{name}.a"} <= names, names
+        assert (lib / "pkgconfig" / f"{name}.pc").exists()
+    here = {p.name for p in (t.source / "include" / "coapsule").iterdir()}
+    assert {p.name for p in (usr / "include" / "coapsule").iterdir()} == here
+    assert {p.name for p in (t.tmp / "dest").iterdir()} == {"usr"}
+
+
+@case("", "the core needs libc and libcrypto alone, and asks the system for nothing that an engine must not")
+def core_is_pure(t):
+    core = t.build / "libcoapsule-core.so"
+    assert needed(t, core) <= {"libc.so.6", "libcrypto.so.3"}, needed(t, core)
+    assert not undefined(t, core) & FORBIDDEN, undefined(t, core) & FORBIDDEN
+
+
+def declared(source):
+    """Names of the functions that the public headers declare."""
+    names = set()
+    for header in (source / "include" / "coapsule").glob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(encoding="utf-8"), flags=re.DOTALL)
+        names |= set(re.findall(r"\b(\w+)\s*\(", " ".join(re.findall(r"CPS_API\b[^;{]*;", text))))
+    return {n for n in names if n.startswith("cps_")}
+
+
+@case("OPS-46", "libraries have a versioned soname and export the public names only; a C++ program uses every header")
+def exports(t):
+    public = declared(t.source)
+    for name in ("coapsule", "coapsule-core"):
+        library = t.build / f"lib{name}.so"
+        assert re.search(rf"SONAME.*\[lib{name}\.so\.\d+\]", t.run(["readelf", "-d", library]).out)
+        listed = t.run(["nm", "-D", "--defined-only", library]).out
+        exported = {line.split()[-1] for line in listed.splitlines()}
+        assert exported and exported <= public, exported - public
+    assert exported_by(t, "coapsule") == public, public ^ exported_by(t, "coapsule")
+    usr = installed(t)
+    headers = sorted(p.name for p in (usr / "include" / "coapsule").iterdir())
+    (t.tmp / "all.cpp").write_text("".join(f"#include <coapsule/{h}>\n" for h in headers)
+                                   + "int main() { return cps_err_exit(CPS_OK); }\n")
+    lib = libraries(usr)
+    built = t.run(["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", f"-I{usr}/include", "all.cpp", "-o", "all", f"-L{lib}",
+                   "-lcoapsule"])
+    assert built.status == 0
+    assert t.run(["./all"], env={"LD_LIBRARY_PATH": str(lib)}).status == 0
+
+
+def exported_by(t, name):
+    listed = t.run(["nm", "-D", "--defined-only", t.build / f"lib{name}.so"]).out
+    return {line.split()[-1] for line in listed.splitlines()}
+
+
+@case("", "every public header stands on its own, in C17 without extensions and in C++")
+def headers_alone(t):
+    for header in sorted((t.source / "include" / "coapsule").glob("*.h")):
+        for compiler, suffix, standard in (("cc", "c", "c17"), ("c++", "cpp", "c++17")):
+            (t.tmp / f"one.{suffix}").write_text(f"#include <coapsule/{header.name}>\n#include <coapsule/{header.name}>\n")
+            done = t.run([compiler, f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic-errors", "-fsyntax-only",
+                          f"-I{t.source}/include", f"one.{suffix}"])
+            assert done.status == 0, header.name
+
+
+@case("", "a program is built by pkg-config against each library, shared and static, and by find_package")
+def users_program(t):
+    usr = installed(t)
+    lib = libraries(usr)
+    (t.tmp / "user.c").write_text(PROGRAM)
+    described = {"PKG_CONFIG_PATH": str(lib / "pkgconfig")}
+    for name in ("coapsule", "coapsule-core"):
+        flags = t.run(["pkg-config", "--cflags", "--libs", name], env=described)
+        assert flags.status == 0
+        assert t.run(["cc", "user.c", "-o", name, *flags.out.split()]).status == 0
+        assert t.run([f"./{name}"], env={"LD_LIBRARY_PATH": str(lib)}).out == "ok\n"
+    (t.tmp / "CMakeLists.txt").write_text(CMAKE)
+    configured = t.run(["cmake", "-S", ".", "-B", "b", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={usr}"], deadline_s=60)
+    assert configured.status == 0
+    assert t.run(["cmake", "--build", "b"], deadline_s=60).status == 0
+    for name in ("coapsule", "core", "coapsule-static", "core-static"):
+        assert t.run([f"b/user-{name}"]).out == "ok\n"
+
+
+@case("", "make install with its own prefix writes nothing elsewhere")
+def make_install(t):
+    # A copy of the build folder, so that the tests beside this one keep theirs.
+    tree = t.tmp / "tree"
+    shutil.copytree(t.source, tree, ignore=shutil.ignore_patterns("build*", ".venv", ".git", "__pycache__", "tests"))
+    (tree / "tests").mkdir()
+    (tree / "tests" / "CMakeLists.txt").write_text("")
+    root = t.tmp / "dest"
+    env = {"DESTDIR": str(root), "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2)}
+    done = t.run(["make", "-C", tree, "install", "PREFIX=/opt/coapsule"], env=env, deadline_s=180)
+    assert done.status == 0
+    assert {p.name for p in root.iterdir()} == {"opt"} and (root / "opt" / "coapsule" / "include" / "coapsule").is_dir()
+
+
+if __name__ == "__main__":
+    run()
