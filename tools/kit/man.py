@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""The examples of manual pages. A block is marked by a comment in the mdoc source:
+
+    .\" example: what it shows
+    .Bd -literal -offset indent
+    $ coapsule get coap://localhost/lock
+    locked
+    $ cat > door.yaml
+    | listen: coap://127.0.0.1
+    $ coapsule serve door.yaml &
+    $ false
+    # exit 1
+    .Ed
+
+A line after `$ ` is a command, one that ends in `&` runs beside the rest until the end of the page and is waited for until it
+says that it is ready; `| ` lines are what a command reads; `# exit N` is the status that it shall end with (0 where
+nothing is said); other lines are what it prints, where `...` stands for anything. The blocks of a page are one story: they
+run in order, in one folder.
+"""
+import re
+from dataclasses import dataclass, field
+
+MARK = re.compile(r'^\.\\" example: (.+)$')
+ESCAPES = {r"\e": "\\", r"\-": "-", r"\(aq": "'", r"\&": "", r"\(dq": '"', r"\(ha": "^", r"\(ti": "~"}
+
+
+@dataclass
+class Step:
+    command: str
+    line: int
+    given: list = field(default_factory=list)
+    output: list = field(default_factory=list)
+    status: int = 0
+
+    @property
+    def beside(self):
+        return self.command.endswith("&")
+
+
+@dataclass
+class Example:
+    title: str
+    line: int
+    steps: list
+
+
+def plain(line):
+    """A line of a literal block as a reader sees it."""
+    for escape, text in ESCAPES.items():
+        line = line.replace(escape, text)
+    return line
+
+
+def add_line(steps, line, number):
+    if line.startswith("$ "):
+        steps.append(Step(line[2:].strip(), number))
+        return
+    if not steps:
+        raise ValueError(f"line {number}: an example starts with a command (`$ `)")
+    step = steps[-1]
+    ending = re.fullmatch(r"# exit (\d+)", line)
+    if ending:
+        step.status = int(ending.group(1))
+    elif line.startswith("| "):
+        step.given.append(line[2:])
+    else:
+        step.output.append(line)
+
+
+def examples(source):
+    """The examples of a page, in order; ValueError where a mark has no block."""
+    found, lines, at = [], source.splitlines(), 0
+    while at < len(lines):
+        mark = MARK.match(lines[at])
+        at += 1
+        if not mark:
+            continue
+        if at >= len(lines) or not lines[at].startswith(".Bd -literal"):
+            raise ValueError(f"line {at}: the example is not followed by .Bd -literal")
+        example = Example(mark.group(1), at, [])
+        at += 1
+        while at < len(lines) and not lines[at].startswith(".Ed"):
+            add_line(example.steps, plain(lines[at]), at + 1)
+            at += 1
+        found.append(example)
+    return found
+
+
+def matches(expected, actual):
+    """Whether the printed lines are the expected ones; `...` stands for anything, over lines too if alone on its own."""
+    pattern = "".join("(?:.*\n)*?" if line.strip() == "..." else ".*?".join(map(re.escape, line.split("..."))) + "\n"
+                      for line in expected)
+    return re.fullmatch(pattern, actual if actual.endswith("\n") or not actual else actual + "\n") is not None
