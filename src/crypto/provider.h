@@ -12,6 +12,8 @@
 #define CPS_TAG_MAX   16U
 #define CPS_HASH_MAX  64U
 
+#define CPS_AEAD_COUNT 12U
+
 /** An AEAD (RFC 9053 §4). */
 typedef struct cps_aead {
     int16_t cose;     /**< COSE number */
@@ -55,7 +57,7 @@ typedef struct cps_crypto_table {
     /** Verify and decrypt `in` (ciphertext and tag) to `out`, in.len - tag_len bytes. CPS_ERR_DECRYPT, and `out` holds
      * nothing of the plaintext, where it does not verify. */
     cps_err_t (*open)(void *state, const cps_aead_op_t *op, cps_bytes_t in, uint8_t *out);
-    /** HMAC (RFC 2104) over the parts joined; `out` takes cps_hash_len bytes. */
+    /** HMAC (RFC 2104) over the parts joined; `out` takes cps_hash_len bytes and may be one of the parts. */
     cps_err_t (*hmac)(void *state, cps_hash_alg_t hash, cps_bytes_t key, const cps_bytes_t *parts, size_t count,
                       uint8_t *out);
     /** Random bytes of the operating system's quality. */
@@ -68,19 +70,34 @@ struct cps_crypto {
     void *state;
 };
 
-/** Bind to OpenSSL. It keeps one EVP context an algorithm and direction and re-keys it. CPS_ERR_MEMORY, CPS_ERR_CRYPTO. */
+/**
+ * Bind to OpenSSL. It keeps one EVP context an algorithm and direction and re-keys it, and draws random bytes 4 KiB at a
+ * time, so that no call on the way of a message makes a system call. Not to be used on both sides of a fork: both would
+ * give the same random bytes. CPS_ERR_MEMORY, CPS_ERR_CRYPTO where the library lacks an algorithm.
+ */
 CPS_MUST_USE cps_err_t cps_crypto_openssl_init(cps_crypto_t *out);
+
+/** Wipe and free its state. Does nothing for a provider that is zero, or where init failed. */
 void cps_crypto_openssl_fini(cps_crypto_t *crypto);
 
-/** For fuzzing: seal copies and appends tag bytes 0, open accepts a tag of zeros, hmac is a fixed mix of its input. */
+/** For fuzzing: seal copies and appends tag bytes 0, open accepts a tag of zeros, hmac is a fixed mix of its input, and
+ * random bytes come from a fixed seed each call. It has no state. */
 void cps_crypto_null_init(cps_crypto_t *out);
 
-/** HKDF (RFC 5869) in one call: extract with salt (may be empty) and secret, expand with info. CPS_ERR_ARGUMENT where
- * out_len is above 255 hash lengths. Declared here, built on hmac alone (kdf.c). */
-CPS_MUST_USE cps_err_t cps_hkdf(cps_crypto_t *crypto, cps_hash_alg_t hash, cps_bytes_t salt, cps_bytes_t secret,
-                                cps_bytes_t info, uint8_t *out, size_t out_len);
+/** What HKDF makes keys from. The salt may be empty. */
+typedef struct cps_hkdf_in {
+    cps_bytes_t salt;
+    cps_bytes_t secret;
+    cps_bytes_t info;
+} cps_hkdf_in_t;
 
-/** The provider's random bytes as an injected source. Ends the process where they fail, rather than going on. */
+/** HKDF (RFC 5869): extract with salt and secret, expand with info. CPS_ERR_ARGUMENT where out_len is above 255 hash
+ * lengths, CPS_ERR_CRYPTO; `out` holds nothing of the key then. Built on hmac alone (kdf.c). */
+CPS_MUST_USE cps_err_t cps_hkdf(cps_crypto_t *crypto, cps_hash_alg_t hash, const cps_hkdf_in_t *in, uint8_t *out,
+                                size_t out_len);
+
+/** The provider's random bytes as an injected source, which uses `crypto` as long as it lives. Ends the process where
+ * they fail, rather than going on. */
 cps_rng_t cps_crypto_rng(cps_crypto_t *crypto);
 
 #endif /* CPS_CRYPTO_PROVIDER_H */
