@@ -57,8 +57,9 @@ CPS_MUST_USE cps_err_t cps_oscore_ctx_init(cps_oscore_ctx_t *ctx, cps_crypto_t *
 void cps_oscore_ctx_fini(cps_oscore_ctx_t *ctx);
 
 /**
- * The identifier under which sequence state is stored (OPS-2): SHA-256 based, 16 bytes, over Master Secret, Salt, ID
- * Context, Sender ID and algorithms; one way, so that it may be shown. `window_id` is that plus the Recipient ID.
+ * The identifier under which sequence state is stored (OPS-2): 16 bytes by HKDF from Master Secret, Salt, ID Context,
+ * Sender ID and algorithms, so that equal sender keys have equal identifiers; one way, so that it may be shown.
+ * `window_id` is that plus the Recipient ID. The errors of cps_oscore_ctx_init.
  */
 CPS_MUST_USE cps_err_t cps_oscore_identifier(cps_crypto_t *crypto, const cps_oscore_params_t *params,
                                              uint8_t state_id[CPS_OSCORE_IDENTIFIER_LEN],
@@ -72,11 +73,13 @@ void cps_oscore_put_info(cps_writer_t *w, cps_bytes_t id, const cps_oscore_param
 void cps_oscore_nonce(const cps_oscore_ctx_t *ctx, cps_bytes_t piv_id, cps_bytes_t partial_iv,
                       uint8_t nonce[CPS_NONCE_MAX]);
 
+/** Views of its IDs, which live as long as the context. */
 static inline cps_bytes_t cps_oscore_sender_id(const cps_oscore_ctx_t *ctx)
 {
     return cps_bytes(ctx->sender_id, ctx->sender_id_len);
 }
 
+/** The same for the other end's. */
 static inline cps_bytes_t cps_oscore_recipient_id(const cps_oscore_ctx_t *ctx)
 {
     return cps_bytes(ctx->recipient_id, ctx->recipient_id_len);

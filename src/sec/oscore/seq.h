@@ -19,7 +19,7 @@ typedef struct cps_oscore_seq {
     uint64_t ceiling;       /**< numbers from here on are not ours yet */
     uint64_t half;          /**< from this number on the next lease is asked for */
     cps_time_us_t asked_at; /**< when the last lease was asked for */
-    uint32_t lease;         /**< size of the last lease asked for; 0 before the first */
+    uint32_t lease;         /**< size of the last lease granted; 0 before the first */
     uint8_t pending;        /**< a request is with the store */
     uint8_t usable;         /**< the store has state for this key (OPS-3) */
 } cps_oscore_seq_t;
