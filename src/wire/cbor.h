@@ -6,14 +6,31 @@
 
 #include "base/bytes.h"
 
+/** An unsigned integer. All writers here use the shortest head (RFC 8949 §4.2.1). */
 void cps_cbor_put_uint(cps_writer_t *w, uint64_t v);
+
+/** An integer of either sign. */
 void cps_cbor_put_int(cps_writer_t *w, int64_t v);
+
+/** A byte string. */
 void cps_cbor_put_bstr(cps_writer_t *w, cps_bytes_t b);
+
+/** A text string from zero-terminated UTF-8, which is not checked. */
 void cps_cbor_put_tstr(cps_writer_t *w, const char *s);
+
+/** Head of an array; its `count` items follow. */
 void cps_cbor_put_array(cps_writer_t *w, size_t count);
+
+/** Head of a map; its `count` pairs follow, keys rising by their encoded bytes (the caller's part). */
 void cps_cbor_put_map(cps_writer_t *w, size_t count);
+
+/** A tag; what it stands on follows. */
 void cps_cbor_put_tag(cps_writer_t *w, uint64_t tag);
+
+/** false or true. */
 void cps_cbor_put_bool(cps_writer_t *w, bool v);
+
+/** null. */
 void cps_cbor_put_null(cps_writer_t *w);
 
 /** Head of a byte string of `len` bytes, to be followed by them (for bstr-wrapped structures). */

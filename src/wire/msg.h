@@ -22,12 +22,16 @@ typedef struct cps_msg {
     cps_bytes_t payload;
 } cps_msg_t;
 
+/** The class of a code: 4 of 4.04 (RFC 7252 §3). */
 static inline unsigned cps_code_class(uint8_t code) { return code >> 5U; }
 
+/** The detail of a code: 4 of 4.04 (RFC 7252 §3). */
 static inline unsigned cps_code_detail(uint8_t code) { return code & 31U; }
 
+/** Whether a code is a method, known or not (RFC 7252 §12.1.1). */
 static inline bool cps_code_is_request(uint8_t code) { return cps_code_class(code) == 0 && code != CPS_EMPTY; }
 
+/** Whether a code is of the response classes 2, 4 and 5 (RFC 7252 §5.9). */
 static inline bool cps_code_is_response(uint8_t code)
 {
     return cps_code_class(code) == 2 || cps_code_class(code) == 4 || cps_code_class(code) == 5;

@@ -11,6 +11,7 @@ typedef struct cps_opt_walk {
     uint32_t number; /**< of the last option read */
 } cps_opt_walk_t;
 
+/** A walk from the first option on; the bytes have to outlive it. */
 static inline cps_opt_walk_t cps_opt_walk(cps_bytes_t options) { return (cps_opt_walk_t){cps_reader(options), 0}; }
 
 /** The next option; false at the end or at a malformed header (`walk->r.failed` tells). */
@@ -36,6 +37,7 @@ typedef struct cps_opt_writer {
     uint32_t last;
 } cps_opt_writer_t;
 
+/** A writer of a new list of options into `w`. */
 static inline cps_opt_writer_t cps_opt_writer(cps_writer_t *w) { return (cps_opt_writer_t){w, 0}; }
 
 /** Write one option; a number below the last one makes the writer fail. */
