@@ -7,6 +7,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -31,6 +32,9 @@ typedef struct openssl {
     size_t random_left; /* bytes at the end of `random` that were not given yet */
     uint8_t random[RANDOM_POOL];
 } openssl_t;
+
+/* Errors that libcrypto queues for this thread are ours alone: around each use they are taken back to the mark, since the
+ * caller may look at that queue for a use of its own. */
 
 /* Feed the lengths (CCM), the AAD and the text; `out` gets what the cipher made of the text. */
 static bool run(EVP_CIPHER_CTX *ctx, bool ccm, const cps_aead_op_t *op, cps_bytes_t text, uint8_t *out)
@@ -58,8 +62,12 @@ static cps_err_t openssl_seal(void *state, const cps_aead_op_t *op, cps_bytes_t 
         OSSL_PARAM_construct_end(),
     };
     int rest = 0;
-    if (EVP_EncryptInit_ex2(ctx, NULL, op->key, op->nonce, NULL) == 1 && run(ctx, ciphers[place].ccm, op, in, out) &&
-        EVP_EncryptFinal_ex(ctx, out + in.len, &rest) == 1 && EVP_CIPHER_CTX_get_params(ctx, tag) == 1)
+    ERR_set_mark();
+    bool ok = EVP_EncryptInit_ex2(ctx, NULL, op->key, op->nonce, NULL) == 1 &&
+              run(ctx, ciphers[place].ccm, op, in, out) && EVP_EncryptFinal_ex(ctx, out + in.len, &rest) == 1 &&
+              EVP_CIPHER_CTX_get_params(ctx, tag) == 1;
+    ERR_pop_to_mark();
+    if (ok)
         return CPS_OK;
     cps_wipe(out, in.len + op->aead->tag_len);
     return CPS_ERR_CRYPTO;
@@ -79,11 +87,13 @@ static cps_err_t openssl_open(void *state, const cps_aead_op_t *op, cps_bytes_t 
         OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, tag, op->aead->tag_len),
         OSSL_PARAM_construct_end(),
     };
-    if (EVP_DecryptInit_ex2(ctx, NULL, op->key, op->nonce, params) != 1)
-        return CPS_ERR_CRYPTO;
     int rest = 0;
     uint8_t none[EVP_MAX_BLOCK_LENGTH]; /* an AEAD leaves no rest, but wants a place for it */
-    if (run(ctx, ciphers[place].ccm, op, text, out) && EVP_DecryptFinal_ex(ctx, none, &rest) == 1)
+    ERR_set_mark();
+    bool ok = EVP_DecryptInit_ex2(ctx, NULL, op->key, op->nonce, params) == 1 &&
+              run(ctx, ciphers[place].ccm, op, text, out) && EVP_DecryptFinal_ex(ctx, none, &rest) == 1;
+    ERR_pop_to_mark();
+    if (ok)
         return CPS_OK;
     cps_wipe(out, text.len); /* GCM and ChaCha20 decrypt before they verify */
     return CPS_ERR_DECRYPT;

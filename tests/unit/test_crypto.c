@@ -4,6 +4,7 @@
 
 #include "crypto/provider.h"
 
+#include <openssl/err.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -169,6 +170,29 @@ static void open_refuses_any_change(void **state)
     cps_crypto_openssl_fini(&crypto);
 }
 
+/* The queue of errors is the thread's, and an application may use libcrypto too. */
+static void refusals_leave_no_error_behind(void **state)
+{
+    (void)state;
+    cps_crypto_t crypto;
+    assert_ok(cps_crypto_openssl_init(&crypto));
+    static const uint8_t forged[32];
+    for (size_t i = 0; i < CPS_AEAD_COUNT; i++) {
+        static const uint8_t key[CPS_KEY_MAX];
+        static const uint8_t nonce[CPS_NONCE_MAX];
+        uint8_t out[32];
+        cps_aead_op_t op = {cps_aead_at(i), key, nonce, cps_bytes(NULL, 0)};
+        ERR_clear_error();
+        assert_err(CPS_ERR_DECRYPT, crypto.table->open(crypto.state, &op, cps_bytes(forged, 32), out));
+        assert_int_equal(ERR_peek_error(), 0);
+        ERR_raise(ERR_LIB_USER, 7);
+        assert_err(CPS_ERR_DECRYPT, crypto.table->open(crypto.state, &op, cps_bytes(forged, 32), out));
+        assert_int_equal(ERR_GET_REASON(ERR_get_error()), 7);
+        assert_int_equal(ERR_peek_error(), 0);
+    }
+    cps_crypto_openssl_fini(&crypto);
+}
+
 static void ccm_refuses_what_it_cannot_count(void **state)
 {
     (void)state;
@@ -239,6 +263,7 @@ static const cps_case_t cases[] = {
     {"", "what OpenSSL seals it opens, also in place and with no text", openssl_round_trip},
     {"", "the fuzzing provider goes round and refuses another tag", null_round_trip},
     {"", "any bit changed in text, tag, AAD, nonce or key is refused and leaves no plaintext", open_refuses_any_change},
+    {"", "a refusal leaves the caller's queue of errors as it was", refusals_leave_no_error_behind},
     {"", "a text too long for the length field of CCM is refused", ccm_refuses_what_it_cannot_count},
     {"", "random bytes do not repeat, also over the end of the pool", random_bytes_do_not_repeat},
     {"", "the process ends where there are no random bytes", process_ends_without_random_bytes},
