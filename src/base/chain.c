@@ -8,11 +8,6 @@ void cps_chain_init(cps_chain_store_t *s, cps_arena_t *a, size_t budget)
     *s = (cps_chain_store_t){cps_arena_take(a, limit, CPS_CHAIN_BLOCK), limit, 0, 0, 0};
 }
 
-static uint8_t *block_at(const cps_chain_store_t *s, uint32_t number)
-{
-    return s->blocks + (size_t)(number - 1) * CPS_CHAIN_BLOCK;
-}
-
 static uint32_t next_of(const uint8_t *block)
 {
     uint32_t next;
@@ -26,10 +21,26 @@ static uint32_t take_block(cps_chain_store_t *s)
 {
     uint32_t number = s->free_head;
     if (number != 0)
-        s->free_head = next_of(block_at(s, number));
+        s->free_head = next_of(cps_block_at(s, number));
     else
         number = ++s->touched;
     s->used++;
+    return number;
+}
+
+void cps_block_give(cps_chain_store_t *s, uint32_t number)
+{
+    set_next(cps_block_at(s, number), s->free_head);
+    s->free_head = number;
+    s->used--;
+}
+
+uint32_t cps_block_take(cps_chain_store_t *s)
+{
+    if (cps_chain_room(s) == 0)
+        return 0;
+    uint32_t number = take_block(s);
+    memset(cps_block_at(s, number), 0, CPS_CHAIN_BLOCK);
     return number;
 }
 
@@ -41,7 +52,7 @@ cps_err_t cps_chain_put(cps_chain_store_t *s, cps_bytes_t bytes, cps_chain_t *ou
     uint8_t *last = NULL;
     for (size_t done = 0; done < bytes.len; done += CPS_CHAIN_DATA) {
         uint32_t number = take_block(s);
-        uint8_t *block = block_at(s, number);
+        uint8_t *block = cps_block_at(s, number);
         size_t part = bytes.len - done < CPS_CHAIN_DATA ? bytes.len - done : CPS_CHAIN_DATA;
         memcpy(block + 4, bytes.ptr + done, part);
         set_next(block, 0);
@@ -59,7 +70,7 @@ void cps_chain_get(const cps_chain_store_t *s, const cps_chain_t *chain, uint8_t
 {
     uint32_t number = chain->first;
     for (size_t done = 0; done < chain->len; done += CPS_CHAIN_DATA) {
-        const uint8_t *block = block_at(s, number);
+        const uint8_t *block = cps_block_at(s, number);
         size_t part = chain->len - done < CPS_CHAIN_DATA ? chain->len - done : CPS_CHAIN_DATA;
         memcpy(to + done, block + 4, part);
         number = next_of(block);
@@ -70,11 +81,8 @@ void cps_chain_free(cps_chain_store_t *s, cps_chain_t *chain)
 {
     uint32_t number = chain->first;
     while (number != 0) {
-        uint8_t *block = block_at(s, number);
-        uint32_t next = next_of(block);
-        set_next(block, s->free_head);
-        s->free_head = number;
-        s->used--;
+        uint32_t next = next_of(cps_block_at(s, number));
+        cps_block_give(s, number);
         number = next;
     }
     *chain = (cps_chain_t){0, 0};

@@ -32,6 +32,16 @@ static inline uint32_t cps_chain_blocks(size_t len) { return (uint32_t)((len + C
 /** How many blocks are left in the budget. */
 static inline uint32_t cps_chain_room(const cps_chain_store_t *s) { return s->limit - s->used; }
 
+/** One block for an object of at most CPS_CHAIN_BLOCK bytes, zeroed; its number, or 0 where the budget is used up. */
+uint32_t cps_block_take(cps_chain_store_t *s);
+void cps_block_give(cps_chain_store_t *s, uint32_t number);
+
+/** The block of that number. */
+static inline void *cps_block_at(const cps_chain_store_t *s, uint32_t number)
+{
+    return s->blocks + (size_t)(number - 1) * CPS_CHAIN_BLOCK;
+}
+
 /** Store a copy; CPS_ERR_FULL, and nothing stored, where the budget does not hold it. */
 CPS_MUST_USE cps_err_t cps_chain_put(cps_chain_store_t *s, cps_bytes_t bytes, cps_chain_t *out);
 

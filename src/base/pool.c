@@ -53,3 +53,57 @@ void *cps_pool_find(const cps_pool_t *p, uint64_t handle)
     cps_pool_head_t *head = cps_pool_at(p, index);
     return head->generation == (uint32_t)(handle >> 32U) ? head : NULL;
 }
+
+static uint32_t *link_of(const cps_pool_t *p, size_t link, uint32_t index)
+{
+    return (uint32_t *)(void *)((uint8_t *)cps_pool_at(p, index) + link);
+}
+
+void cps_list_push(cps_list_t *list, const cps_pool_t *p, size_t link, void *object)
+{
+    uint32_t index = cps_pool_index(p, object);
+    *link_of(p, link, index) = CPS_NONE;
+    if (list->last != CPS_NONE)
+        *link_of(p, link, list->last) = index;
+    else
+        list->first = index;
+    list->last = index;
+}
+
+void cps_list_push_front(cps_list_t *list, const cps_pool_t *p, size_t link, void *object)
+{
+    uint32_t index = cps_pool_index(p, object);
+    *link_of(p, link, index) = list->first;
+    list->first = index;
+    if (list->last == CPS_NONE)
+        list->last = index;
+}
+
+void *cps_list_pop(cps_list_t *list, const cps_pool_t *p, size_t link)
+{
+    if (list->first == CPS_NONE)
+        return NULL;
+    void *object = cps_pool_at(p, list->first);
+    list->first = *link_of(p, link, list->first);
+    if (list->first == CPS_NONE)
+        list->last = CPS_NONE;
+    return object;
+}
+
+void cps_list_remove(cps_list_t *list, const cps_pool_t *p, size_t link, const void *object)
+{
+    uint32_t index = cps_pool_index(p, object);
+    uint32_t before = CPS_NONE;
+    for (uint32_t at = list->first; at != CPS_NONE; before = at, at = *link_of(p, link, at)) {
+        if (at != index)
+            continue;
+        uint32_t after = *link_of(p, link, at);
+        if (before != CPS_NONE)
+            *link_of(p, link, before) = after;
+        else
+            list->first = after;
+        if (list->last == index)
+            list->last = before;
+        return;
+    }
+}

@@ -50,4 +50,25 @@ uint64_t cps_pool_handle(const cps_pool_t *p, const void *object);
 /** The object of a handle, or NULL where it is stale or was never given out. */
 void *cps_pool_find(const cps_pool_t *p, uint64_t handle);
 
+/** A list of pooled objects by index, linked through a uint32_t member of theirs at the offset `link`. */
+typedef struct cps_list {
+    uint32_t first;
+    uint32_t last;
+} cps_list_t;
+
+/** The list without an object. (A zeroed one is not empty: it holds object 0.) */
+#define CPS_LIST_EMPTY ((cps_list_t){CPS_NONE, CPS_NONE})
+
+/** Append an object that is in no list through this link. */
+void cps_list_push(cps_list_t *list, const cps_pool_t *p, size_t link, void *object);
+
+/** Put it first. */
+void cps_list_push_front(cps_list_t *list, const cps_pool_t *p, size_t link, void *object);
+
+/** Take the first one off, or NULL. */
+void *cps_list_pop(cps_list_t *list, const cps_pool_t *p, size_t link);
+
+/** Take an object out wherever it stands; nothing happens where it is not in the list. Walks the list. */
+void cps_list_remove(cps_list_t *list, const cps_pool_t *p, size_t link, const void *object);
+
 #endif /* CPS_BASE_POOL_H */
