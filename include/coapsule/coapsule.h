@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+/** @file Everything. */
+#ifndef COAPSULE_COAPSULE_H
+#define COAPSULE_COAPSULE_H
+
+#include <coapsule/core.h>
+#include <coapsule/error.h>
+#include <coapsule/types.h>
+
+#endif /* COAPSULE_COAPSULE_H */

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Requests of ours: the genuine answer, and the one repeat with Echo (RFC 9175 §2.3, RFC 8613 appendix B.1.2; the rule
+ * of acting once in docs/architecture.md). */
+#include "ep/ep.h"
+
+static cps_peer_t *peer_of(const cps_ep_t *ep, const cps_asked_t *asked)
+{
+    return cps_peers_at(&ep->peers, asked->peer);
+}
+
+/* A CON response is acknowledged now, and again when it is repeated (RFC 7252 §4.5; MSG-34). */
+static void acknowledge(cps_ep_t *ep, const cps_inbound_t *in)
+{
+    uint32_t number = 0;
+    if (in->outer.type == CPS_ACK)
+        return;
+    cps_dedup_class_t klass = in->entry != NULL ? CPS_DEDUP_SEALED : CPS_DEDUP_PLAIN_SAFE;
+    bool confirmable = in->outer.type == CPS_CON;
+    if (confirmable)
+        cps_out_empty(ep, &in->datagram->path, CPS_ACK, in->outer.mid);
+    cps_dedup_message_t message = {peer_of(ep, in->asked), in->outer.mid, confirmable, klass};
+    if (cps_dedup_insert(&ep->dedup, ep->now_us, &message, &number) == CPS_OK)
+        cps_dedup_mark(&ep->dedup, number, confirmable ? CPS_DEDUP_ACKED : CPS_DEDUP_SILENT);
+}
+
+/* Whether a second run of the method, should the first have happened after all, is what the client asked for. */
+static bool repeats_by_itself(uint8_t code)
+{
+    return code == CPS_GET || code == CPS_FETCH || code == CPS_PUT || code == CPS_DELETE || code == CPS_IPATCH;
+}
+
+typedef enum decision { DELIVER, REPEAT, NOT_FRESH, ASK_CALLER } decision_t;
+
+static decision_t decide(const cps_asked_t *asked, const cps_inbound_t *in, cps_bytes_t *echo)
+{
+    if (in->msg.code != CPS_UNAUTHORIZED || asked->no_repeat || !cps_msg_option(&in->msg, CPS_OPT_ECHO, echo))
+        return DELIVER;
+    if (asked->repeated)
+        return asked->context != 0 ? NOT_FRESH : DELIVER;
+    if (repeats_by_itself(asked->code) || !in->own_piv || asked->repeat_unsafe)
+        return REPEAT; /* no Partial IV of its own: the window is known, so this request can never run */
+    return ASK_CALLER; /* it may have run before the peer lost its window */
+}
+
+static void keep_echo(cps_ep_t *ep, cps_chain_t *place, cps_bytes_t echo)
+{
+    cps_chain_free(&ep->chains, place);
+    if (cps_chain_put(&ep->chains, echo, place) != CPS_OK)
+        *place = (cps_chain_t){0, 0}; /* no room: the peer will challenge again */
+}
+
+static void repeat(cps_ep_t *ep, cps_asked_t *asked, const cps_inbound_t *in, cps_bytes_t echo)
+{
+    cps_peer_t *peer = peer_of(ep, asked);
+    cps_oscore_entry_t *entry = in->entry;
+    uint32_t index = cps_asked_index(&ep->asked, asked);
+    asked->repeated = true;
+    asked->with_echo = true;
+    keep_echo(ep, &asked->echo, echo);
+    if (!asked->own_token && cps_asked_set_token(&ep->asked, asked, cps_bytes(NULL, 0), &ep->rng) != CPS_OK) {
+        cps_ask_fail(ep, asked, CPS_ERR_FULL, CPS_OK);
+        return;
+    }
+    cps_heap_set(&ep->asked.heap, index, asked->deadline_us);
+    if (entry != NULL && in->own_piv && entry->recovering == CPS_NONE)
+        entry->recovering = index; /* the others on this context wait until it is accepted */
+    asked->state = CPS_ASKED_QUEUED;
+    cps_asked_push_front(&ep->asked, &peer->queue, asked);
+    cps_ask_pump(ep, peer);
+}
+
+static void fill(const cps_ep_t *ep, const cps_inbound_t *in, cps_event_t *event)
+{
+    const cps_asked_t *asked = in->asked;
+    cps_event_response_t *r = &event->u.response;
+    memset(event, 0, sizeof *event);
+    event->kind = CPS_EVENT_RESPONSE;
+    event->handle = cps_pool_handle(&ep->asked.pool, asked);
+    r->path = in->datagram->path;
+    r->message = cps_ep_message(&in->msg);
+    r->context = in->entry != NULL ? asked->context : 0;
+    r->user = asked->user;
+    r->partial_iv = asked->partial_iv;
+    r->round_trip_us = ep->now_us - asked->sent_us;
+    r->own_partial_iv = in->own_piv;
+    r->repeated = asked->repeated;
+}
+
+static void complete(cps_ep_t *ep, cps_inbound_t *in)
+{
+    cps_asked_t *asked = in->asked;
+    cps_peer_t *peer = peer_of(ep, asked);
+    cps_bytes_t echo;
+    if (in->entry != NULL && cps_msg_option(&in->msg, CPS_OPT_ECHO, &echo))
+        keep_echo(ep, &in->entry->echo, echo); /* inner to inner of the same context (ECHO-10) */
+    if (in->entry != NULL && in->entry->recovering == cps_asked_index(&ep->asked, asked))
+        cps_ask_release_held(ep, in->entry);
+    cps_asked_give(&ep->asked, asked, &ep->chains);
+    cps_ask_pump(ep, peer);
+    cps_peer_unref(&ep->peers, peer);
+}
+
+cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
+{
+    cps_asked_t *asked = in->asked;
+    cps_bytes_t echo = cps_bytes(NULL, 0);
+    acknowledge(ep, in);
+    cps_peer_heard(peer_of(ep, asked));
+    decision_t decision = decide(asked, in, &echo);
+    cps_ask_detach(ep, asked);
+    switch (decision) {
+    case REPEAT:
+        repeat(ep, asked, in, echo);
+        return CPS_TAKEN;
+    case NOT_FRESH:
+        cps_ask_fail(ep, asked, CPS_ERR_SECURITY, CPS_ERR_NOT_FRESH);
+        return CPS_TAKEN;
+    case ASK_CALLER:
+        keep_echo(ep, &in->entry->echo, echo);
+        cps_ask_fail(ep, asked, CPS_ERR_OUTCOME_UNKNOWN, CPS_ERR_WINDOW_UNKNOWN);
+        return CPS_TAKEN;
+    case DELIVER:
+        break;
+    }
+    fill(ep, in, event);
+    complete(ep, in);
+    return CPS_EVENT;
+}

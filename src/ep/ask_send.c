@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Requests of ours: sealing and sending, copies, and the same bytes again with an outer Echo. */
+#include "ep/ep.h"
+
+static cps_peer_t *peer_of(const cps_ep_t *ep, const cps_asked_t *asked)
+{
+    return cps_peers_at(&ep->peers, asked->peer);
+}
+
+/* Copy a message to `to` with one option more, in its place by number. */
+static cps_err_t with_option(const cps_msg_t *msg, uint16_t number, cps_bytes_t value, cps_writer_t *to, cps_msg_t *out)
+{
+    cps_opt_walk_t walk = cps_opt_walk(msg->options);
+    cps_opt_writer_t ow = cps_opt_writer(to);
+    cps_option_t option;
+    bool done = false;
+    while (cps_opt_next(&walk, &option)) {
+        if (!done && option.number > number) {
+            cps_opt_put(&ow, number, value);
+            done = true;
+        }
+        cps_opt_put(&ow, option.number, option.value);
+    }
+    if (!done)
+        cps_opt_put(&ow, number, value);
+    *out = *msg;
+    out->options = cps_written(to);
+    return cps_writer_err(to);
+}
+
+/* The message before protection, as a view of ep->build and, with an Echo, ep->extra. An Echo that an earlier answer
+ * of the context carried goes along, once (RFC 9175 §2.3). */
+static cps_err_t plain_of(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry, cps_msg_t *msg)
+{
+    cps_chain_get(&ep->chains, &asked->plain, ep->build);
+    cps_err_t err = cps_msg_parse(cps_bytes(ep->build, asked->plain.len), msg);
+    cps_chain_t *echo = asked->with_echo ? &asked->echo : (entry != NULL ? &entry->echo : NULL);
+    if (err != CPS_OK || echo == NULL || echo->len == 0)
+        return err;
+    uint8_t value[CPS_ECHO_VALUE_MAX];
+    cps_chain_get(&ep->chains, echo, value);
+    cps_writer_t w = cps_writer(ep->extra, ep->take_max + CPS_EP_OVERHEAD);
+    err = with_option(msg, CPS_OPT_ECHO, cps_bytes(value, echo->len), &w, msg);
+    cps_chain_free(&ep->chains, echo);
+    return err;
+}
+
+static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry, uint64_t number, cps_msg_t *msg,
+                      cps_writer_t *out)
+{
+    cps_oscore_binding_t binding;
+    cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
+    cps_oscore_work_t work = {ep->config.crypto, &plaintext, NULL};
+    cps_err_t err = cps_oscore_protect_request(&entry->ctx, &work, number, msg, out, &binding);
+    memcpy(asked->binding, &binding, sizeof binding);
+    asked->partial_iv = number;
+    if (asked->repeated && err == CPS_OK)
+        cps_ep_note(ep, CPS_NOTE_RESEALED, &asked->path, entry, number);
+    return err;
+}
+
+static cps_err_t write_message(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry, uint64_t number,
+                               uint16_t mid, cps_writer_t *out)
+{
+    cps_msg_t msg;
+    cps_err_t err = plain_of(ep, asked, entry, &msg);
+    if (err != CPS_OK)
+        return err;
+    msg.type = asked->confirmable ? CPS_CON : CPS_NON;
+    msg.mid = mid;
+    msg.token = cps_bytes(asked->token, asked->token_len);
+    if (entry != NULL)
+        err = seal(ep, asked, entry, number, &msg, out);
+    else
+        cps_msg_write(out, &msg);
+    if (err == CPS_OK && (out->failed || cps_written(out).len > ep->config.message_max + CPS_EP_OVERHEAD))
+        err = CPS_ERR_TOO_LARGE;
+    return err;
+}
+
+/* Hand a written datagram to the socket and to the message layer. */
+static cps_err_t launch(cps_ep_t *ep, cps_asked_t *asked, uint16_t mid, const cps_writer_t *out)
+{
+    const cps_transmission_t *params = &ep->config.transmission;
+    cps_bytes_t bytes = cps_written(out);
+    cps_chain_free(&ep->chains, &asked->sealed);
+    cps_err_t err = cps_chain_put(&ep->chains, bytes, &asked->sealed);
+    cps_tx_t *tx = err == CPS_OK ? cps_retx_take(&ep->retx, asked->peer, mid) : NULL;
+    if (tx == NULL)
+        return CPS_ERR_FULL;
+    tx->path = asked->path;
+    tx->owner = CPS_TX_REQUEST;
+    tx->owner_index = cps_asked_index(&ep->asked, asked);
+    asked->tx = cps_pool_index(&ep->retx.pool, tx);
+    (void)cps_out_commit(ep, &asked->path, out);
+    asked->state = CPS_ASKED_SENT;
+    asked->mids[1] = asked->sent ? asked->mids[0] : mid;
+    asked->mids[0] = mid;
+    asked->sent = true;
+    cps_peer_sent(peer_of(ep, asked), ep->now_us, bytes.len, params->probing_rate);
+    if (asked->confirmable)
+        cps_retx_start(&ep->retx, tx, ep->now_us, cps_retx_first_timeout(params, &ep->rng), params->max_retransmit);
+    else /* no copies, but the next request to a silent peer waits for its time at PROBING_RATE */
+        cps_heap_set(&ep->retx.heap, asked->tx, peer_of(ep, asked)->quiet_until_us);
+    return CPS_OK;
+}
+
+static void wait_for_lease(cps_ep_t *ep, cps_asked_t *asked)
+{
+    if (ep->waiting_count >= ep->config.waiting) {
+        cps_ask_fail(ep, asked, CPS_ERR_BUSY, CPS_OK);
+        return;
+    }
+    asked->state = CPS_ASKED_LEASE;
+    ep->waiting_count++;
+    cps_asked_push(&ep->asked, &ep->waiting, asked);
+}
+
+/* Held: its place in flight goes to the request that recovers the context. */
+static void hold(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry)
+{
+    cps_ask_detach(ep, asked);
+    cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), asked->deadline_us);
+    asked->state = CPS_ASKED_HELD;
+    cps_asked_push(&ep->asked, &entry->held, asked);
+    cps_ask_pump(ep, peer_of(ep, asked));
+}
+
+void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
+{
+    cps_oscore_entry_t *entry = cps_ep_context(ep, asked->context);
+    uint64_t number = 0;
+    uint16_t mid = 0;
+    asked->state = CPS_ASKED_SENT; /* in no list any more */
+    if (asked->context != 0 && entry == NULL) {
+        cps_ask_fail(ep, asked, CPS_ERR_CANCELED, CPS_OK);
+        return;
+    }
+    if (entry != NULL && entry->recovering != CPS_NONE && entry->recovering != cps_asked_index(&ep->asked, asked)) {
+        hold(ep, asked, entry);
+        return;
+    }
+    cps_err_t err = entry != NULL ? cps_context_number(ep, entry, &number) : CPS_OK;
+    if (err == CPS_ERR_WAIT) {
+        wait_for_lease(ep, asked);
+        return;
+    }
+    if (err == CPS_OK)
+        err = cps_peer_mid(&ep->peers, peer_of(ep, asked), ep->now_us, &mid);
+    cps_writer_t out = cps_out_begin(ep);
+    if (err == CPS_OK)
+        err = write_message(ep, asked, entry, number, mid, &out);
+    if (err == CPS_OK) {
+        asked->sent_us = ep->now_us;
+        err = launch(ep, asked, mid, &out);
+    }
+    if (err != CPS_OK)
+        cps_ask_fail(ep, asked, asked->sent ? CPS_ERR_OUTCOME_UNKNOWN : err, err);
+}
+
+void cps_ask_copy(cps_ep_t *ep, cps_tx_t *tx)
+{
+    cps_asked_t *asked = cps_asked_at(&ep->asked, tx->owner_index);
+    cps_out_chain(ep, &asked->path, &ep->chains, &asked->sealed);
+    cps_peer_sent(peer_of(ep, asked), ep->now_us, asked->sealed.len, ep->config.transmission.probing_rate);
+}
+
+cps_err_t cps_ask_resend(cps_ep_t *ep, cps_asked_t *asked, cps_bytes_t outer_echo)
+{
+    cps_msg_t msg;
+    uint16_t mid;
+    if (asked->sealed.len == 0 || !cps_out_has_room(ep))
+        return CPS_ERR_BUSY;
+    cps_chain_get(&ep->chains, &asked->sealed, ep->build);
+    cps_err_t err = cps_msg_parse(cps_bytes(ep->build, asked->sealed.len), &msg);
+    if (err == CPS_OK)
+        err = cps_peer_mid(&ep->peers, peer_of(ep, asked), ep->now_us, &mid);
+    cps_writer_t options = cps_writer(ep->extra, ep->take_max + CPS_EP_OVERHEAD);
+    if (err == CPS_OK)
+        err = with_option(&msg, CPS_OPT_ECHO, outer_echo, &options, &msg);
+    if (err != CPS_OK)
+        return err;
+    msg.mid = mid;
+    cps_writer_t out = cps_out_begin(ep);
+    cps_msg_write(&out, &msg);
+    err = cps_writer_err(&out);
+    return err == CPS_OK ? launch(ep, asked, mid, &out) : err;
+}

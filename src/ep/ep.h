@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The endpoint from inside: where the layers meet. A datagram climbs the layers of a constant table (layers_full.c,
+ * layers_proxy.c) as a cps_inbound_t that each layer fills in further; an answer or request of ours goes down through
+ * cps_ep_seal_* and the message layer. One datagram is worked on at a time, so one scratch buffer serves all. */
+#ifndef CPS_EP_EP_H
+#define CPS_EP_EP_H
+
+#include "exch/asked.h"
+#include "exch/echo.h"
+#include "exch/served.h"
+#include "msg/amplify.h"
+#include "msg/dedup.h"
+#include "msg/peer.h"
+#include "msg/retx.h"
+#include "sec/oscore/protect.h"
+#include "sec/oscore/table.h"
+#include "wire/opttab.h"
+
+#include <coapsule/core.h>
+
+#define CPS_EP_TAKE_MORE    348U /* larger messages are taken than sent: up to an Ethernet frame */
+#define CPS_EP_NOTES        64U  /* notes kept until the caller fetches them; more are counted only */
+#define CPS_EP_OUTPUT_SPARE 4U   /* free output slots that one step may need */
+#define CPS_EP_OPTIONS_MAX  96U  /* options of one message of ours */
+#define CPS_EP_HEADERS      128U /* of a message beside its payload (RFC 7252 §4.6: 1,152 and 1,024) */
+#define CPS_EP_OVERHEAD     64U  /* an OSCORE option, tag and Echo beside a message */
+#define CPS_ECHO_VALUE_MAX  40U  /* RFC 9175 §2.2.1 */
+
+/** A message on its way up. */
+typedef struct cps_inbound {
+    const cps_datagram_t *datagram;
+    cps_msg_t outer;           /**< as it came */
+    cps_msg_t msg;             /**< as the layer above shall see it */
+    cps_peer_t *peer;          /**< of a request */
+    cps_asked_t *asked;        /**< the request that a response answers */
+    cps_oscore_entry_t *entry; /**< what it was protected with */
+    cps_oscore_receipt_t receipt;
+    uint64_t echo_age_us;
+    uint64_t number; /**< of a response with its own Partial IV */
+    bool own_piv;
+    bool verified; /**< the source address is proven */
+} cps_inbound_t;
+
+/** What a layer says of a message. */
+typedef enum cps_verdict {
+    CPS_UP,    /**< the next layer shall look at it */
+    CPS_TAKEN, /**< done with; nothing for the application */
+    CPS_EVENT  /**< `event` holds something for the application */
+} cps_verdict_t;
+
+/** A layer, seen from below. */
+typedef struct cps_layer {
+    const char *name;
+    cps_verdict_t (*inbound)(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event);
+} cps_layer_t;
+
+/** A composition: layers from the datagram up, and what it understands. */
+struct cps_layers {
+    const char *name;
+    const cps_layer_t *const *up; /**< ends with NULL */
+    bool opens_oscore;            /**< else a message with OSCORE passes as it is */
+    bool checks_options;          /**< unknown critical options are refused here; a proxy has rules of its own */
+};
+
+extern const cps_layer_t cps_layer_wire;
+extern const cps_layer_t cps_layer_message;
+extern const cps_layer_t cps_layer_oscore;
+extern const cps_layer_t cps_layer_exchange;
+
+/** A datagram that waits for the socket. */
+typedef struct cps_out_slot {
+    cps_path_t path;
+    uint32_t len;
+} cps_out_slot_t;
+
+struct cps_ep {
+    cps_ep_config_t config;
+    cps_transmission_times_t times;
+    cps_time_us_t now_us;
+    cps_rng_t rng;
+
+    cps_peers_t peers;
+    cps_dedup_t dedup;
+    cps_retx_t retx;
+    cps_asked_table_t asked;
+    cps_served_table_t served;
+    cps_oscore_table_t contexts;
+    cps_chain_store_t chains; /**< bytes of our open requests and of separate answers */
+    cps_echo_key_t echo_key;
+    cps_opt_set_t handled;
+
+    cps_list_t ready;   /**< requests of ours to be sealed and sent */
+    cps_list_t waiting; /**< requests of ours that wait for a lease */
+    cps_list_t ended;   /**< requests of ours whose failure is to be told */
+    cps_list_t waiting_answers;
+    cps_list_t jobs; /**< contexts that want a lease */
+    uint32_t waiting_count;
+    bool leased; /**< a lease came back: look at those that wait */
+
+    const cps_datagram_t *input;
+    size_t input_left;
+
+    cps_out_slot_t *out_slots; /**< ring */
+    uint8_t *out_bytes;
+    uint32_t out_first;
+    uint32_t out_used;
+    size_t take_max; /**< largest message taken */
+
+    cps_event_note_t notes[CPS_EP_NOTES];
+    uint32_t note_first;
+    uint32_t note_used;
+
+    uint8_t *plaintext; /**< scratch: what a message decrypts to, or is encrypted from */
+    uint8_t *joined;    /**< scratch: options of a message being joined */
+    uint8_t *build;     /**< scratch: a plain message being built */
+    uint8_t *extra;     /**< scratch: the same message with an option more */
+    cps_ep_stats_t stats;
+};
+
+/* ---- out.c: datagrams that leave ---- */
+
+/** Whether one step's datagrams still fit. */
+bool cps_out_has_room(const cps_ep_t *ep);
+
+/** A writer over the next free slot; failed where the ring is full. */
+cps_writer_t cps_out_begin(cps_ep_t *ep);
+
+/** Queue what was written for that path; the bytes as queued. Nothing happens where the writer failed. */
+cps_bytes_t cps_out_commit(cps_ep_t *ep, const cps_path_t *path, const cps_writer_t *w);
+
+/** Queue an Empty message. */
+void cps_out_empty(cps_ep_t *ep, const cps_path_t *path, cps_type_t type, uint16_t mid);
+
+/** Queue a stored datagram. */
+void cps_out_chain(cps_ep_t *ep, const cps_path_t *path, const cps_chain_store_t *store, const cps_chain_t *chain);
+
+/* ---- ep.c ---- */
+
+/** Count and keep a note. */
+void cps_ep_note(cps_ep_t *ep, cps_note_kind_t kind, const cps_path_t *path, const cps_oscore_entry_t *entry,
+                 uint64_t number);
+
+/** The peer of a path; remembered exchanges that may be given up are, where the table is full. NULL: truly full. */
+cps_peer_t *cps_ep_peer(cps_ep_t *ep, const cps_path_t *path);
+
+/** The context of a handle, or NULL. */
+cps_oscore_entry_t *cps_ep_context(const cps_ep_t *ep, cps_handle_t handle);
+
+/** An Echo that proves the freshness of a sealed request, and one that proves an address. */
+static inline cps_echo_use_t cps_ep_echo_inner(const cps_oscore_entry_t *entry)
+{
+    return (cps_echo_use_t){CPS_ECHO_INNER, cps_bytes(entry->identifier, sizeof entry->identifier)};
+}
+
+/** An Echo that proves the address of a path. */
+static inline cps_echo_use_t cps_ep_echo_outer(const cps_path_t *path)
+{
+    return (cps_echo_use_t){CPS_ECHO_OUTER, cps_bytes(&path->remote, sizeof path->remote)};
+}
+
+/** Largest payload of a message of ours; what a proxy relays may be sealed and is then a little larger. */
+static inline size_t cps_ep_payload_max(const cps_ep_t *ep)
+{
+    return ep->config.message_max - (ep->config.layers->opens_oscore ? CPS_EP_HEADERS : 0);
+}
+
+/** A message as events show it. */
+cps_message_t cps_ep_message(const cps_msg_t *msg);
+
+/* ---- react.c: answers to what was not accepted; computed from the message alone and never remembered ---- */
+
+/** RST to a CON, nothing to anything else. */
+void cps_react_reset(cps_ep_t *ep, const cps_inbound_t *in);
+
+/** An unprotected error response (RFC 8613 §8.2 for OSCORE's), in the ACK of a CON, as NON to a NON. `text` may be NULL. */
+void cps_react_error(cps_ep_t *ep, const cps_inbound_t *in, uint8_t code, const char *text, const uint32_t *max_age);
+
+/** What the table of errors says. */
+void cps_react(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err);
+
+/* ---- serve.c: requests that we answer ---- */
+
+/** Take up an accepted request: remember it and make its place. NULL, and all said to the peer, where it cannot be. */
+cps_served_t *cps_serve_accept(cps_ep_t *ep, cps_inbound_t *in);
+
+/** CPS_COMMAND_REPLY: the answer to a request, sent or kept until the store granted numbers. */
+cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply);
+
+/** CPS_COMMAND_CHALLENGE: 4.01 with Echo inside, under the nonce of the request. */
+cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request);
+
+/** CPS_COMMAND_IGNORE: no answer; a CON is acknowledged. */
+cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request);
+
+/** Challenge a request whose window is unknown (RFC 8613 appendix B.1.2). */
+void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in);
+
+/** Send answers that waited for numbers and have them now; false where the output is full and some were not tried. */
+bool cps_serve_granted(cps_ep_t *ep);
+
+/** The store refused: answers of this context that wait are given up. */
+void cps_serve_refused(cps_ep_t *ep, cps_handle_t context);
+
+/** Timers: Empty ACKs that are due, exchanges that are over. */
+void cps_serve_tick(cps_ep_t *ep);
+
+/** The message layer on the ACK or RST of a separate answer, or its end. */
+void cps_serve_delivered(cps_ep_t *ep, cps_tx_t *tx, bool acknowledged);
+
+/* ---- ask.c, ask_send.c, ask_answer.c: requests of ours ---- */
+
+/** CPS_COMMAND_REQUEST: take up a request of ours. */
+cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps_handle_t *handle);
+
+/** CPS_COMMAND_CANCEL: forget it. */
+cps_err_t cps_ask_cancel(cps_ep_t *ep, cps_handle_t handle);
+
+/** Send what is ready, while the output has room. */
+void cps_ask_work(cps_ep_t *ep);
+
+/** Let the next requests to this peer start, as NSTART and PROBING_RATE allow. */
+void cps_ask_pump(cps_ep_t *ep, cps_peer_t *peer);
+
+/** Seal and send one that is ready. */
+void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked);
+
+/** Send the sealed bytes once more, in a new message with an outer Echo. */
+CPS_MUST_USE cps_err_t cps_ask_resend(cps_ep_t *ep, cps_asked_t *asked, cps_bytes_t outer_echo);
+
+/** Another copy of a request is due. */
+void cps_ask_copy(cps_ep_t *ep, cps_tx_t *tx);
+
+/** An Empty ACK came, or the message is over (`expired`). */
+void cps_ask_acked(cps_ep_t *ep, cps_tx_t *tx);
+void cps_ask_expired(cps_ep_t *ep, cps_tx_t *tx);
+
+/** A hint: Reset, unreachable, or an unprotected response to a sealed request. For a plain request the end. */
+void cps_ask_hint(cps_ep_t *ep, cps_asked_t *asked, cps_hint_t hint, const cps_inbound_t *in);
+
+/** A response that belongs to a request of ours and is authentic, if it has to be. */
+cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event);
+
+/** Stop what is under way for a request: copies, lists, its place among those in flight. It stays known. */
+void cps_ask_detach(cps_ep_t *ep, cps_asked_t *asked);
+
+/** End a request with an error; the event follows. */
+void cps_ask_fail(cps_ep_t *ep, cps_asked_t *asked, cps_err_t err, cps_err_t cause);
+
+/** Deadlines. */
+void cps_ask_tick(cps_ep_t *ep);
+
+/** The event of a request that ended, if there is one. */
+bool cps_ask_ended_event(cps_ep_t *ep, cps_event_t *event);
+
+/** Requests that waited for numbers are tried again. */
+void cps_ask_granted(cps_ep_t *ep);
+
+/** The store refused: requests of this context that wait end. */
+void cps_ask_refused(cps_ep_t *ep, cps_handle_t context, cps_err_t err);
+
+/** The request that recovers a context is over: those that were held for it go on. */
+void cps_ask_release_held(cps_ep_t *ep, cps_oscore_entry_t *entry);
+
+/* ---- contexts.c ---- */
+
+/** A number of this context, and a job for the next lease where it is time. */
+CPS_MUST_USE cps_err_t cps_context_number(cps_ep_t *ep, cps_oscore_entry_t *entry, uint64_t *number);
+
+/** Ask for a lease although none is half used. */
+void cps_context_want(cps_ep_t *ep, cps_oscore_entry_t *entry);
+
+/** The event of the next lease to ask for, if there is one. */
+bool cps_context_job_event(cps_ep_t *ep, cps_event_t *event);
+
+/** CPS_COMMAND_JOB_DONE: the store granted or refused a lease. */
+cps_err_t cps_context_job_done(cps_ep_t *ep, const cps_command_job_done_t *done);
+
+#endif /* CPS_EP_EP_H */

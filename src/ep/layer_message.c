@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The message layer (RFC 7252 §4): acknowledgements, resets and repeated messages end here; requests and responses go
+ * up. Which request a response answers is found here as well (§5.3.2), before anything is decrypted for it. */
+#include "ep/ep.h"
+
+/* Peers that we asked are known without our own address, which the kernel chose. */
+static cps_path_t without_local(const cps_path_t *path)
+{
+    cps_path_t bare = *path;
+    memset(&bare.local, 0, sizeof bare.local);
+    return bare;
+}
+
+/* Of ours, the message that an ACK or RST answers: sent to that very endpoint (§4.4; MSG-32). */
+static cps_tx_t *find_tx(const cps_ep_t *ep, const cps_path_t *path, uint16_t mid)
+{
+    cps_peer_t *peer = cps_peers_find(&ep->peers, path);
+    cps_tx_t *tx = peer == NULL ? NULL : cps_retx_find(&ep->retx, cps_peers_index(&ep->peers, peer), mid);
+    if (tx != NULL)
+        return tx;
+    cps_path_t bare = without_local(path);
+    peer = cps_peers_find(&ep->peers, &bare);
+    return peer == NULL ? NULL : cps_retx_find(&ep->retx, cps_peers_index(&ep->peers, peer), mid);
+}
+
+/* The request that a piggybacked response answers: token and Message ID have to be those of one request (§5.3.2). A
+ * hint may have ended the copies of a sealed one before; its genuine answer is still taken. */
+static cps_asked_t *piggybacked(const cps_ep_t *ep, const cps_inbound_t *in)
+{
+    cps_asked_t *asked = cps_asked_match(&ep->asked, &in->datagram->path, in->outer.token);
+    if (asked == NULL || asked->state != CPS_ASKED_SENT || !asked->confirmable)
+        return NULL;
+    if (asked->mids[0] != in->outer.mid && asked->mids[1] != in->outer.mid)
+        return NULL;
+    return asked->tx != CPS_NONE || asked->context != 0 ? asked : NULL;
+}
+
+static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in)
+{
+    cps_tx_t *tx = find_tx(ep, &in->datagram->path, in->outer.mid);
+    if (tx != NULL && tx->owner == CPS_TX_ANSWER) {
+        cps_serve_delivered(ep, tx, true); /* whatever the ACK carries (MSG-49) */
+        return CPS_TAKEN;
+    }
+    if (in->outer.code == CPS_EMPTY) {
+        if (tx != NULL && tx->confirmable)
+            cps_ask_acked(ep, tx);
+        return CPS_TAKEN; /* §4.2: an ACK that answers nothing is ignored */
+    }
+    in->asked = piggybacked(ep, in);
+    if (in->asked != NULL)
+        return CPS_UP;
+    cps_ep_note(ep, CPS_NOTE_UNEXPECTED, &in->datagram->path, NULL, 0);
+    return CPS_TAKEN; /* right MID, wrong token: dropped, copies go on (MSG-54) */
+}
+
+static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
+{
+    cps_tx_t *tx = find_tx(ep, &in->datagram->path, in->outer.mid);
+    if (tx == NULL)
+        return CPS_TAKEN;
+    if (tx->owner == CPS_TX_ANSWER)
+        cps_serve_delivered(ep, tx, false);
+    else
+        cps_ask_hint(ep, cps_asked_at(&ep->asked, tx->owner_index), CPS_HINT_RESET, in);
+    return CPS_TAKEN;
+}
+
+/* A repeated request gets what the first one got (§4.5). */
+static void answer_duplicate(cps_ep_t *ep, const cps_inbound_t *in, uint32_t number)
+{
+    const cps_dedup_entry_t *entry = cps_dedup_at(&ep->dedup, number);
+    cps_ep_note(ep, CPS_NOTE_DUPLICATE, &in->datagram->path, NULL, 0);
+    if (in->outer.type != CPS_CON)
+        return;
+    if (entry->state == CPS_DEDUP_ANSWERED)
+        cps_out_chain(ep, &in->datagram->path, &ep->dedup.blocks, &entry->answer);
+    else if (entry->state == CPS_DEDUP_ACKED)
+        cps_out_empty(ep, &in->datagram->path, CPS_ACK, in->outer.mid);
+}
+
+static cps_verdict_t requested(cps_ep_t *ep, cps_inbound_t *in)
+{
+    cps_peer_t *peer = cps_peers_find(&ep->peers, &in->datagram->path);
+    if (peer == NULL)
+        return CPS_UP; /* nothing is made for it before it is accepted */
+    in->peer = peer;
+    cps_peer_heard(peer);
+    uint32_t seen = cps_dedup_find(&ep->dedup, ep->now_us, cps_peers_index(&ep->peers, peer), in->outer.mid);
+    if (seen == 0)
+        return CPS_UP;
+    answer_duplicate(ep, in, seen);
+    return CPS_TAKEN;
+}
+
+static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in)
+{
+    cps_path_t bare = without_local(&in->datagram->path);
+    cps_peer_t *peer = cps_peers_find(&ep->peers, &bare);
+    uint32_t seen = 0;
+    if (peer != NULL)
+        seen = cps_dedup_find(&ep->dedup, ep->now_us, cps_peers_index(&ep->peers, peer), in->outer.mid);
+    if (seen != 0) {
+        answer_duplicate(ep, in, seen); /* acknowledged again, delivered once (MSG-34) */
+        return CPS_TAKEN;
+    }
+    in->asked = cps_asked_match(&ep->asked, &in->datagram->path, in->outer.token);
+    if (in->asked != NULL && in->asked->state == CPS_ASKED_SENT)
+        return CPS_UP;
+    in->asked = NULL;
+    cps_ep_note(ep, CPS_NOTE_UNEXPECTED, &in->datagram->path, NULL, 0);
+    cps_react_reset(ep, in); /* §4.2: nobody waits for it (MSG-20) */
+    return CPS_TAKEN;
+}
+
+static cps_verdict_t message_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
+{
+    (void)event;
+    if (in->outer.type == CPS_RST)
+        return was_reset(ep, in);
+    if (in->outer.type == CPS_ACK)
+        return acknowledged(ep, in);
+    if (in->outer.code == CPS_EMPTY) {
+        cps_react_reset(ep, in); /* ping (§4.3) */
+        return CPS_TAKEN;
+    }
+    return cps_code_is_request(in->outer.code) ? requested(ep, in) : responded(ep, in);
+}
+
+const cps_layer_t cps_layer_message = {"message", message_inbound};

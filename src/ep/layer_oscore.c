@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* OSCORE (RFC 8613 §8): opens what is sealed. Order of every step: check, decrypt, commit; an error changes nothing. */
+#include "ep/ep.h"
+
+static void refuse(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err, const cps_oscore_entry_t *entry)
+{
+    static const struct {
+        cps_err_t err;
+        cps_note_kind_t note;
+    } notes[] = {{CPS_ERR_REPLAY, CPS_NOTE_REPLAY},
+                 {CPS_ERR_NO_CONTEXT, CPS_NOTE_NO_CONTEXT},
+                 {CPS_ERR_OSCORE_DECODE, CPS_NOTE_OSCORE_DECODE}};
+    cps_note_kind_t note = CPS_NOTE_DECRYPT_FAILED;
+    for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
+        if (notes[i].err == err)
+            note = notes[i].note;
+    cps_ep_note(ep, note, &in->datagram->path, entry, 0);
+    cps_react(ep, in, err); /* §8.2: without OSCORE */
+}
+
+/* Each context of that kid is tried (§8.2 step 2); the error of the one that came furthest is told. */
+static cps_err_t open_request(cps_ep_t *ep, cps_inbound_t *in, const cps_oscopt_t *option)
+{
+    cps_err_t result = CPS_ERR_NO_CONTEXT;
+    cps_map_walk_t walk;
+    for (cps_oscore_entry_t *e = cps_oscore_table_first(&ep->contexts, option, &walk); e != NULL;
+         e = cps_oscore_table_next(&ep->contexts, option, &walk)) {
+        if (!e->ctx.seq.usable)
+            continue; /* without sequence state it does not send, so it cannot answer either (OPS-3) */
+        cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
+        cps_writer_t joined = cps_writer(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
+        cps_oscore_work_t work = {ep->config.crypto, &plaintext, &joined};
+        cps_err_t err = cps_oscore_unprotect_request(&e->ctx, &work, &in->outer, option, &in->msg, &in->receipt);
+        if (err == CPS_OK || err == CPS_ERR_REPLAY || result == CPS_ERR_NO_CONTEXT) {
+            in->entry = e;
+            result = err;
+        }
+        if (err == CPS_OK)
+            return CPS_OK;
+    }
+    return result;
+}
+
+static void read_inner_echo(const cps_ep_t *ep, cps_inbound_t *in)
+{
+    cps_bytes_t value;
+    uint64_t age_us;
+    if (!cps_msg_option(&in->msg, CPS_OPT_ECHO, &value))
+        return;
+    cps_echo_use_t use = cps_ep_echo_inner(in->entry);
+    if (cps_echo_check(&ep->echo_key, ep->config.crypto, ep->now_us, &use, value, &age_us) == CPS_OK)
+        in->echo_age_us = age_us;
+}
+
+static cps_verdict_t accept(cps_ep_t *ep, cps_inbound_t *in)
+{
+    read_inner_echo(ep, in);
+    in->peer = cps_ep_peer(ep, &in->datagram->path);
+    if (in->peer == NULL)
+        return CPS_TAKEN; /* before the window changes: the client's copy finds a place later */
+    cps_err_t err = cps_oscore_accept(&in->entry->ctx, &in->receipt);
+    if (err == CPS_ERR_WINDOW_UNKNOWN) {
+        if (in->echo_age_us >= ep->config.echo_recover_us) {
+            cps_serve_recover(ep, in); /* appendix B.1.2: prove first that this is no replay */
+            return CPS_TAKEN;
+        }
+        err = cps_oscore_accept_recovered(&in->entry->ctx, &in->receipt);
+        if (err == CPS_OK)
+            cps_ep_note(ep, CPS_NOTE_RECOVERED, &in->datagram->path, in->entry, in->receipt.number);
+    }
+    if (err != CPS_OK) {
+        refuse(ep, in, err, in->entry);
+        return CPS_TAKEN;
+    }
+    in->verified = true; /* a first-time accepted sealed request proves its address */
+    return CPS_UP;
+}
+
+static cps_verdict_t sealed_request(cps_ep_t *ep, cps_inbound_t *in, cps_bytes_t value)
+{
+    cps_oscopt_t option;
+    cps_err_t err = cps_oscopt_decode(value, &option);
+    if (err == CPS_OK && !option.has_kid)
+        err = CPS_ERR_OSCORE_DECODE; /* §5: a request has a kid */
+    if (err == CPS_OK && ep->served.pool.used == ep->served.pool.limit) {
+        cps_ep_note(ep, CPS_NOTE_REQUESTS_FULL, &in->datagram->path, NULL, 0);
+        return CPS_TAKEN; /* nothing is accepted that could not be answered; the client's copy comes again */
+    }
+    if (err == CPS_OK)
+        err = open_request(ep, in, &option);
+    if (err != CPS_OK) {
+        refuse(ep, in, err, in->entry);
+        return CPS_TAKEN;
+    }
+    return accept(ep, in);
+}
+
+static cps_verdict_t response_to_sealed(cps_ep_t *ep, cps_inbound_t *in)
+{
+    cps_bytes_t value;
+    in->entry = cps_ep_context(ep, in->asked->context);
+    if (in->entry == NULL)
+        return CPS_TAKEN;
+    if (!cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value)) {
+        cps_ep_note(ep, CPS_NOTE_UNAUTHENTICATED, &in->datagram->path, in->entry, in->outer.code);
+        cps_ask_hint(ep, in->asked, CPS_HINT_RESPONSE, in);
+        return CPS_TAKEN;
+    }
+    cps_oscore_binding_t binding;
+    memcpy(&binding, in->asked->binding, sizeof binding);
+    cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
+    cps_writer_t joined = cps_writer(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
+    cps_oscore_work_t work = {ep->config.crypto, &plaintext, &joined};
+    cps_err_t err = cps_oscore_unprotect_response(&in->entry->ctx, &work, &in->outer, &binding, &in->msg, &in->number);
+    in->own_piv = err == CPS_OK && in->number != CPS_OSCORE_REQUEST_NONCE;
+    if (err == CPS_OK && cps_code_is_response(in->msg.code))
+        return CPS_UP;
+    /* neither completes nor fails the exchange, and gets neither ACK nor RST: the genuine copy keeps coming (OSC-66) */
+    cps_ep_note(ep, CPS_NOTE_BAD_ANSWER, &in->datagram->path, in->entry, 0);
+    return CPS_TAKEN;
+}
+
+static cps_verdict_t oscore_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
+{
+    (void)event;
+    cps_bytes_t value;
+    if (in->asked != NULL)
+        return in->asked->context != 0 ? response_to_sealed(ep, in) : CPS_UP;
+    if (!cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value))
+        return CPS_UP;
+    return sealed_request(ep, in, value);
+}
+
+const cps_layer_t cps_layer_oscore = {"oscore", oscore_inbound};
+
+_Static_assert(sizeof(cps_oscore_binding_t) <= CPS_EXCH_BINDING_MAX, "a binding fits where exch keeps it");

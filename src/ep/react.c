@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Answers to what was not accepted. They are computed from the message alone: nothing is remembered, so that a forged
+ * message costs no state (docs/architecture.md "Deduplication"). */
+#include "ep/ep.h"
+
+void cps_react_reset(cps_ep_t *ep, const cps_inbound_t *in)
+{
+    if (in->outer.type == CPS_CON && (in->datagram->path.flags & CPS_PATH_MULTICAST) == 0)
+        cps_out_empty(ep, &in->datagram->path, CPS_RST, in->outer.mid);
+}
+
+/* The Message ID of an answer: that of the CON which its ACK acknowledges, or one of ours in a NON. */
+static bool answer_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid)
+{
+    *mid = in->outer.mid;
+    if (in->outer.type == CPS_CON)
+        return true;
+    cps_peer_t *peer = in->peer != NULL ? in->peer : cps_ep_peer(ep, &in->datagram->path);
+    return peer != NULL && cps_peer_mid(&ep->peers, peer, ep->now_us, mid) == CPS_OK;
+}
+
+void cps_react_error(cps_ep_t *ep, const cps_inbound_t *in, uint8_t code, const char *text, const uint32_t *max_age)
+{
+    uint16_t mid;
+    if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0 || !answer_mid(ep, in, &mid))
+        return;
+    uint8_t options[16];
+    cps_writer_t ow = cps_writer(options, sizeof options);
+    cps_opt_writer_t list = cps_opt_writer(&ow);
+    if (max_age != NULL)
+        cps_opt_put_uint(&list, CPS_OPT_MAX_AGE, *max_age);
+    cps_msg_t answer = {.type = in->outer.type == CPS_CON ? CPS_ACK : CPS_NON,
+                        .code = code,
+                        .mid = mid,
+                        .token = in->outer.token,
+                        .options = cps_written(&ow),
+                        .payload = cps_bytes_str(text)};
+    cps_writer_t w = cps_out_begin(ep);
+    cps_msg_write(&w, &answer);
+    (void)cps_out_commit(ep, &in->datagram->path, &w);
+}
+
+void cps_react(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err)
+{
+    static const uint32_t never = 0; /* RFC 8613 §8.2: errors may carry Max-Age 0, so that no cache keeps them */
+    switch (cps_err_reaction(err)) {
+    case CPS_REACT_RESET:
+        cps_react_reset(ep, in);
+        break;
+    case CPS_REACT_CODE:
+        cps_react_error(ep, in, cps_err_code(err), cps_err_diagnostic(err), &never);
+        break;
+    case CPS_REACT_DROP:
+    case CPS_REACT_NONE:
+        break;
+    }
+}
