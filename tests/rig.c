@@ -89,8 +89,8 @@ static void take_event(rig_t *rig, const cps_event_t *event)
     switch (event->kind) {
     case CPS_EVENT_REQUEST:
         rig->requests++;
+        (rig->on_request != NULL ? rig->on_request : answer)(rig, event); /* with the views as they are */
         keep_message(rig, &rig->last.u.request.message);
-        (rig->on_request != NULL ? rig->on_request : answer)(rig, &rig->last);
         break;
     case CPS_EVENT_RESPONSE:
         rig->responses++;

@@ -87,6 +87,7 @@ typedef struct cps_ep_config {
     uint32_t requests_in;     /**< requests being answered (256) */
     uint32_t waiting;         /**< messages that wait for a lease of sequence numbers (64) */
     size_t dedup_bytes;       /**< budget for remembered exchanges (64 MiB; see docs/architecture.md) */
+    size_t answer_bytes;      /**< budget for separate answers and those that wait for a lease (256 KiB) */
     size_t request_bytes;     /**< budget for our own open requests (256 KiB) */
     uint32_t message_max;     /**< largest message sent, in bytes (1,152, RFC 7252 §4.6); 348 more are taken */
     uint32_t output_slots;    /**< datagrams that may wait for the socket (64) */
@@ -129,7 +130,7 @@ CPS_API size_t cps_ep_output(cps_ep_t *ep, cps_time_us_t now_us, cps_datagram_t 
 /** The first `count` datagrams of the last output are sent, or given up by the caller. Owner thread. */
 CPS_API void cps_ep_sent(cps_ep_t *ep, size_t count);
 
-/** Whether input is left that could not be worked on because the output was full. Owner thread. */
+/** Whether something is left that could not be worked on because the output was full. Owner thread. */
 CPS_API bool cps_ep_pending(const cps_ep_t *ep);
 
 /** When cps_ep_tick has to be called next; CPS_TIME_NEVER where nothing is open. Owner thread. */
@@ -173,6 +174,7 @@ typedef struct cps_event_request {
     cps_handle_t context; /**< the OSCORE context that protected it; 0: unprotected */
     uint64_t user;        /**< that context's `user` */
     uint64_t echo_age_us; /**< proven by an Echo inside: made at most so long ago; or CPS_AGE_UNKNOWN */
+    uint64_t partial_iv;  /**< number that it was sealed under; counts with a context only */
     bool confirmable;
     bool oscore; /**< has an OSCORE option that these layers did not open (proxy) */
 } cps_event_request_t;
@@ -226,7 +228,7 @@ typedef enum cps_note_kind {
     CPS_NOTE_MALFORMED,         /**< format error in a datagram */
     CPS_NOTE_BAD_OPTION,        /**< 4.02 sent; `number` is the option */
     CPS_NOTE_DUPLICATE,         /**< a repeated message was recognised */
-    CPS_NOTE_REPLAY,            /**< authentic, but accepted before */
+    CPS_NOTE_REPLAY,            /**< its number was accepted before, or is too old to tell */
     CPS_NOTE_DECRYPT_FAILED,    /**< does not verify */
     CPS_NOTE_NO_CONTEXT,        /**< no context for its kid */
     CPS_NOTE_OSCORE_DECODE,     /**< malformed OSCORE option */
@@ -360,6 +362,7 @@ typedef struct cps_context {
     int window_size;      /**< 0 to 64, 0: only rising numbers; negative: 32 */
     bool has_state;       /**< the caller's store has sequence state; else the context never sends */
     uint64_t next_number; /**< the first number that was never sent */
+    uint64_t ceiling;     /**< numbers below it are durable for this process already; 0: none */
     bool window_known;    /**< saved by a clean exit, or never received */
     uint64_t window_next;
     uint64_t window_seen;

@@ -69,6 +69,7 @@ typedef enum cps_err {
     CPS_ERR_TOO_LARGE,      /**< does not fit one message */
     /* how an exchange ended */
     CPS_ERR_TIMEOUT,         /**< no answer; the request was not sealed */
+    CPS_ERR_SILENT,          /**< the peer did not answer lately: it may not be asked again so soon */
     CPS_ERR_RESET,           /**< the peer rejected the message with Reset */
     CPS_ERR_OUTCOME_UNKNOWN, /**< no genuine answer: the request may or may not have been carried out */
     CPS_ERR_SECURITY,        /**< could not be sealed, opened or proven fresh: nothing was delivered */

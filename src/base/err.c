@@ -71,6 +71,8 @@ static const errrow_t rows[CPS_ERR_COUNT] = {
     LOCAL(UNREACHABLE, "unreachable", 3, "the network says that the peer cannot be reached"),
     PEER(TOO_LARGE, "too_large", 3, "it does not fit one message", CPS_REACT_CODE, CPS_REQUEST_ENTITY_TOO_LARGE, NULL),
     LOCAL(TIMEOUT, "timeout", 6, "no answer"),
+    PEER(SILENT, "silent", 6, "the peer has not answered lately, and RFC 7252 lets it be asked again only later",
+         CPS_REACT_CODE, CPS_GATEWAY_TIMEOUT, NULL),
     LOCAL(RESET, "reset", 6, "the peer rejected the message"),
     LOCAL(OUTCOME_UNKNOWN, "outcome_unknown", 6, "no genuine answer: the request may or may not have been carried out"),
     LOCAL(SECURITY, "security", 7, "could not be sealed, opened or proven fresh; nothing was delivered"),

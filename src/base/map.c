@@ -57,7 +57,7 @@ uint64_t cps_hash(const uint8_t seed[16], const void *data, size_t len)
 void cps_map_init(cps_map_t *m, cps_arena_t *a, uint32_t limit)
 {
     uint32_t size = 8;
-    while (size < 2 * (uint64_t)limit && size < (1U << 31U))
+    while (size - size / 4 < limit && size < (1U << 31U))
         size *= 2;
     *m = (cps_map_t){cps_arena_take(a, size, sizeof(uint64_t)), size - 1, 0, limit};
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* An index from a keyed 64-bit hash to numbers of objects. Keys stay in the objects: a look-up walks the candidates of
- * one hash and the caller compares. Open addressing with 8-byte slots at most half full, so that a look-up reads about
+ * one hash and the caller compares. Open addressing with 8-byte slots at most three quarters full, so that a look-up reads about
  * one cache line; the hash is SipHash-1-3 under a secret seed, so that no peer can choose keys that collide. */
 #ifndef CPS_BASE_MAP_H
 #define CPS_BASE_MAP_H

@@ -21,8 +21,8 @@ static cps_err_t check(const cps_ep_t *ep, const cps_command_request_t *r)
         return CPS_ERR_ARGUMENT;
     if ((r->code == CPS_GET || r->code == CPS_DELETE) && r->payload.len != 0)
         return CPS_ERR_ARGUMENT; /* RFC 7252 §5.5: no payload is defined for these (REQ-15) */
-    if ((r->path.flags & CPS_PATH_MULTICAST) != 0 && !r->non_confirmable)
-        return CPS_ERR_ARGUMENT; /* RFC 7252 §8.1 */
+    if ((r->path.flags & CPS_PATH_MULTICAST) != 0)
+        return CPS_ERR_UNSUPPORTED; /* group requests have rules of their own (RFC 7252 §8) */
     if (r->context == 0)
         return CPS_OK;
     const cps_oscore_entry_t *entry = cps_ep_context(ep, r->context);
@@ -56,9 +56,13 @@ static cps_err_t keep_plain(cps_ep_t *ep, cps_asked_t *asked, const cps_command_
     return cps_chain_put(&ep->chains, cps_written(&w), &asked->plain);
 }
 
+static uint64_t timeout_of(const cps_ep_t *ep, const cps_command_request_t *r)
+{
+    return r->timeout_us != 0 ? r->timeout_us : ep->times.max_transmit_wait_us;
+}
+
 static void fill(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *r)
 {
-    uint64_t timeout_us = r->timeout_us != 0 ? r->timeout_us : ep->times.max_transmit_wait_us;
     asked->path = r->path;
     asked->code = r->code;
     asked->confirmable = !r->non_confirmable;
@@ -67,7 +71,7 @@ static void fill(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *
     asked->own_token = r->token.len != 0;
     asked->context = r->context;
     asked->user = r->user;
-    asked->deadline_us = ep->now_us + timeout_us;
+    asked->deadline_us = ep->now_us + timeout_of(ep, r);
 }
 
 cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps_handle_t *handle)
@@ -76,6 +80,8 @@ cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps
     if (err != CPS_OK)
         return err;
     cps_peer_t *peer = cps_ep_peer(ep, &request->path);
+    if (peer != NULL && peer->in_flight == 0 && peer->quiet_until_us > ep->now_us + timeout_of(ep, request))
+        return CPS_ERR_SILENT; /* §4.7: it could not leave before its deadline */
     cps_asked_t *asked = peer == NULL ? NULL : cps_asked_take(&ep->asked);
     if (asked == NULL)
         return CPS_ERR_FULL;
@@ -230,10 +236,12 @@ void cps_ask_tick(cps_ep_t *ep)
     uint32_t index;
     while ((index = cps_heap_pop_due(&ep->asked.heap, ep->now_us)) != CPS_NONE) {
         cps_asked_t *asked = cps_asked_at(&ep->asked, index);
-        if (ep->now_us >= asked->deadline_us)
+        if (ep->now_us >= asked->deadline_us || ep->now_us >= asked->hint_until_us) {
             fail_unanswered(ep, asked, CPS_ERR_TIMEOUT);
-        else
-            cps_ask_pump(ep, peer_of(ep, asked));
+            continue;
+        }
+        cps_heap_set(&ep->asked.heap, index, asked->deadline_us);
+        cps_ask_pump(ep, peer_of(ep, asked));
     }
 }
 
@@ -266,7 +274,7 @@ static void keep_hint(cps_ep_t *ep, cps_asked_t *asked, cps_hint_t hint, const c
     asked->hint = (uint8_t)hint;
     if (hint != CPS_HINT_RESPONSE)
         return;
-    uint8_t bytes[1 + CPS_CHAIN_DATA * 2];
+    uint8_t bytes[CPS_EP_HINT_MAX];
     cps_writer_t w = cps_writer(bytes, sizeof bytes);
     cps_write_u8(&w, in->outer.code);
     size_t len = in->outer.payload.len < cps_writer_room(&w) ? in->outer.payload.len : cps_writer_room(&w);
@@ -296,16 +304,17 @@ void cps_ask_hint(cps_ep_t *ep, cps_asked_t *asked, cps_hint_t hint, const cps_i
         return;
     }
     bool first = asked->hint == CPS_HINT_NONE || asked->hint == CPS_HINT_ACK;
+    if (hint != CPS_HINT_UNREACHABLE)
+        cps_peer_heard(peer_of(ep, asked));
     keep_hint(ep, asked, hint, in);
     drop_tx(ep, asked);
     uncount(ep, asked);
     if (hint == CPS_HINT_RESPONSE && repeat_with_outer_echo(ep, asked, in))
         return;
-    if (first) { /* the genuine answer has one more ACK_TIMEOUT to come */
-        cps_time_us_t soon = ep->now_us + ep->config.transmission.ack_timeout_us;
-        if (soon < asked->deadline_us)
-            asked->deadline_us = soon;
-        cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), asked->deadline_us);
+    cps_time_us_t soon = ep->now_us + ep->config.transmission.ack_timeout_us;
+    if (first && soon < asked->deadline_us) { /* the genuine answer has one more ACK_TIMEOUT to come */
+        asked->hint_until_us = soon;
+        cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), soon);
     }
     cps_ask_pump(ep, peer_of(ep, asked));
 }
@@ -315,9 +324,9 @@ static void fill_hint(cps_ep_t *ep, const cps_asked_t *asked, cps_event_failed_t
     failed->hint = (cps_hint_t)asked->hint;
     if (asked->hint != CPS_HINT_RESPONSE)
         return;
-    cps_chain_get(&ep->chains, &asked->hint_bytes, ep->extra);
-    failed->message.code = ep->extra[0];
-    failed->message.payload = cps_bytes(ep->extra + 1, asked->hint_bytes.len - 1);
+    cps_chain_get(&ep->chains, &asked->hint_bytes, ep->hint);
+    failed->message.code = ep->hint[0];
+    failed->message.payload = cps_bytes(ep->hint + 1, asked->hint_bytes.len - 1);
 }
 
 bool cps_ask_ended_event(cps_ep_t *ep, cps_event_t *event)

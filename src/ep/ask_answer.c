@@ -18,7 +18,7 @@ static void acknowledge(cps_ep_t *ep, const cps_inbound_t *in)
     bool confirmable = in->outer.type == CPS_CON;
     if (confirmable)
         cps_out_empty(ep, &in->datagram->path, CPS_ACK, in->outer.mid);
-    cps_dedup_message_t message = {peer_of(ep, in->asked), in->outer.mid, confirmable, klass};
+    cps_dedup_message_t message = {peer_of(ep, in->asked), in->print, confirmable, klass};
     if (cps_dedup_insert(&ep->dedup, ep->now_us, &message, &number) == CPS_OK)
         cps_dedup_mark(&ep->dedup, number, confirmable ? CPS_DEDUP_ACKED : CPS_DEDUP_SILENT);
 }
@@ -56,6 +56,8 @@ static void repeat(cps_ep_t *ep, cps_asked_t *asked, const cps_inbound_t *in, cp
     uint32_t index = cps_asked_index(&ep->asked, asked);
     asked->repeated = true;
     asked->with_echo = true;
+    asked->hint = CPS_HINT_NONE; /* what was hinted concerned the first transmission */
+    asked->hint_until_us = CPS_TIME_NEVER;
     keep_echo(ep, &asked->echo, echo);
     if (!asked->own_token && cps_asked_set_token(&ep->asked, asked, cps_bytes(NULL, 0), &ep->rng) != CPS_OK) {
         cps_ask_fail(ep, asked, CPS_ERR_FULL, CPS_OK);

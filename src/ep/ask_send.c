@@ -49,7 +49,7 @@ static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entr
                       cps_writer_t *out)
 {
     cps_oscore_binding_t binding;
-    cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
+    cps_writer_t plaintext = cps_writer(ep->sealing, ep->take_max + CPS_EP_OVERHEAD);
     cps_oscore_work_t work = {ep->config.crypto, &plaintext, NULL};
     cps_err_t err = cps_oscore_protect_request(&entry->ctx, &work, number, msg, out, &binding);
     memcpy(asked->binding, &binding, sizeof binding);
@@ -94,8 +94,6 @@ static cps_err_t launch(cps_ep_t *ep, cps_asked_t *asked, uint16_t mid, const cp
     asked->tx = cps_pool_index(&ep->retx.pool, tx);
     (void)cps_out_commit(ep, &asked->path, out);
     asked->state = CPS_ASKED_SENT;
-    asked->mids[1] = asked->sent ? asked->mids[0] : mid;
-    asked->mids[0] = mid;
     asked->sent = true;
     cps_peer_sent(peer_of(ep, asked), ep->now_us, bytes.len, params->probing_rate);
     if (asked->confirmable)
@@ -152,6 +150,8 @@ void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
         err = write_message(ep, asked, entry, number, mid, &out);
     if (err == CPS_OK) {
         asked->sent_us = ep->now_us;
+        asked->mids[0] = mid;
+        asked->mids[1] = mid;
         err = launch(ep, asked, mid, &out);
     }
     if (err != CPS_OK)
@@ -184,5 +184,9 @@ cps_err_t cps_ask_resend(cps_ep_t *ep, cps_asked_t *asked, cps_bytes_t outer_ech
     cps_writer_t out = cps_out_begin(ep);
     cps_msg_write(&out, &msg);
     err = cps_writer_err(&out);
-    return err == CPS_OK ? launch(ep, asked, mid, &out) : err;
+    if (err != CPS_OK)
+        return err;
+    asked->mids[1] = asked->mids[0]; /* an answer to either copy is genuine */
+    asked->mids[0] = mid;
+    return launch(ep, asked, mid, &out);
 }

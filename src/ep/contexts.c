@@ -15,8 +15,10 @@ cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_han
                                   .aead = context->aead,
                                   .hash = (cps_hash_alg_t)context->hash,
                                   .window = context->window_size};
+    uint8_t salt[8];
     cps_oscore_entry_t *entry = NULL;
-    cps_err_t err = cps_oscore_table_add(&ep->contexts, ep->config.crypto, &params, &entry);
+    cps_rng_fill(&ep->rng, salt, sizeof salt);
+    cps_err_t err = cps_oscore_table_add(&ep->contexts, ep->config.crypto, &params, salt, &entry);
     if (err != CPS_OK)
         return err;
     entry->user = context->user;
@@ -24,6 +26,8 @@ cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_han
         cps_oscore_seq_restore(&entry->ctx.seq, context->next_number);
     else
         cps_oscore_seq_lost(&entry->ctx.seq);
+    if (context->has_state && context->ceiling > context->next_number)
+        cps_oscore_seq_granted(&entry->ctx.seq, context->ceiling);
     if (context->window_known)
         cps_oscore_window_restore(&entry->ctx.window, context->window_next, context->window_seen);
     else

@@ -2,6 +2,8 @@
 /* The calls that drive an endpoint. */
 #include "ep/ep.h"
 
+#define EVICT_MAX 64 /* remembered exchanges given up for one new peer, at most */
+
 /* What an endpoint that opens messages understands (RFC 7252 §5.4.1); others, if critical, get 4.02. */
 static const uint16_t handled_numbers[] = {
     CPS_OPT_IF_MATCH,      CPS_OPT_URI_HOST,  CPS_OPT_ETAG,     CPS_OPT_IF_NONE_MATCH,  CPS_OPT_URI_PORT,
@@ -34,6 +36,8 @@ static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from,
         to->dedup_bytes = (size_t)64 << 20U;
     if (to->request_bytes == 0)
         to->request_bytes = (size_t)256 << 10U;
+    if (to->answer_bytes == 0)
+        to->answer_bytes = (size_t)256 << 10U;
     if (to->echo_recover_us == 0)
         to->echo_recover_us = 60000000;
     if (!valid_limits(to))
@@ -53,11 +57,14 @@ static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
     cps_served_init(&ep->served, a, c->requests_in);
     cps_oscore_table_init(&ep->contexts, a, c->contexts, seed);
     cps_chain_init(&ep->chains, a, c->request_bytes);
+    cps_chain_init(&ep->answers, a, c->answer_bytes);
     ep->out_slots = cps_arena_take(a, c->output_slots, sizeof *ep->out_slots);
     ep->out_bytes = cps_arena_take(a, c->output_slots, c->message_max + CPS_EP_OVERHEAD);
     ep->take_max = c->message_max + CPS_EP_TAKE_MORE;
     ep->plaintext = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->joined = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
+    ep->hint = cps_arena_take(a, 1, CPS_EP_HINT_MAX);
+    ep->sealing = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->build = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->extra = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
 }
@@ -114,9 +121,11 @@ void cps_ep_fini(cps_ep_t *ep)
     cps_wipe(&ep->echo_key, sizeof ep->echo_key);
     cps_wipe(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
+    cps_wipe(ep->sealing, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->build, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->extra, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->chains.blocks, (size_t)ep->chains.touched * CPS_CHAIN_BLOCK);
+    cps_wipe(ep->answers.blocks, (size_t)ep->answers.touched * CPS_CHAIN_BLOCK);
 }
 
 static void advance(cps_ep_t *ep, cps_time_us_t now_us)
@@ -133,7 +142,7 @@ void cps_ep_input(cps_ep_t *ep, cps_time_us_t now_us, const cps_datagram_t *data
     ep->stats.datagrams_in += count;
 }
 
-bool cps_ep_pending(const cps_ep_t *ep) { return ep->input_left != 0; }
+bool cps_ep_pending(const cps_ep_t *ep) { return ep->input_left != 0 || ep->ready.first != CPS_NONE || ep->leased; }
 
 void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cps_net_error_t kind, cps_bytes_t quoted)
 {
@@ -162,6 +171,7 @@ static cps_verdict_t climb(cps_ep_t *ep, const cps_datagram_t *datagram, cps_eve
     memset(&in, 0, sizeof in);
     in.datagram = datagram;
     in.echo_age_us = CPS_AGE_UNKNOWN;
+    in.print = cps_dedup_print(&ep->dedup, datagram->bytes);
     for (const cps_layer_t *const *layer = ep->config.layers->up; *layer != NULL; layer++) {
         cps_verdict_t verdict = (*layer)->inbound(ep, &in, event);
         if (verdict != CPS_UP)
@@ -224,6 +234,8 @@ static cps_time_us_t earlier(cps_time_us_t a, cps_time_us_t b) { return a < b ? 
 
 cps_time_us_t cps_ep_deadline(const cps_ep_t *ep)
 {
+    if (!cps_out_has_room(ep))
+        return CPS_TIME_NEVER; /* a tick could do nothing: the output has to be fetched first */
     cps_time_us_t when = earlier(cps_heap_next(&ep->retx.heap), cps_heap_next(&ep->asked.heap));
     return earlier(when, cps_heap_next(&ep->served.heap));
 }
@@ -238,7 +250,7 @@ static void message_tick(cps_ep_t *ep)
         if (due == CPS_RETX_COPY && tx->owner == CPS_TX_REQUEST)
             cps_ask_copy(ep, tx);
         else if (due == CPS_RETX_COPY)
-            cps_out_chain(ep, &tx->path, &ep->chains, &tx->bytes);
+            cps_out_chain(ep, &tx->path, &ep->answers, &tx->bytes);
         else if (tx->owner == CPS_TX_REQUEST)
             cps_ask_expired(ep, tx);
         else
@@ -276,7 +288,7 @@ void cps_ep_note(cps_ep_t *ep, cps_note_kind_t kind, const cps_path_t *path, con
 cps_peer_t *cps_ep_peer(cps_ep_t *ep, const cps_path_t *path)
 {
     cps_peer_t *peer = cps_peers_get(&ep->peers, ep->now_us, path);
-    while (peer == NULL && cps_dedup_evict(&ep->dedup))
+    for (int i = 0; peer == NULL && i < EVICT_MAX && cps_dedup_evict(&ep->dedup); i++)
         peer = cps_peers_get(&ep->peers, ep->now_us, path);
     if (peer == NULL)
         cps_ep_note(ep, CPS_NOTE_PEERS_FULL, path, NULL, 0);

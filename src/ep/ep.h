@@ -24,6 +24,7 @@
 #define CPS_EP_OPTIONS_MAX  96U  /* options of one message of ours */
 #define CPS_EP_HEADERS      128U /* of a message beside its payload (RFC 7252 §4.6: 1,152 and 1,024) */
 #define CPS_EP_OVERHEAD     64U  /* an OSCORE option, tag and Echo beside a message */
+#define CPS_EP_HINT_MAX     121U /* code and first payload bytes that are kept of an unauthenticated answer */
 #define CPS_ECHO_VALUE_MAX  40U  /* RFC 9175 §2.2.1 */
 
 /** A message on its way up. */
@@ -36,6 +37,7 @@ typedef struct cps_inbound {
     cps_oscore_entry_t *entry; /**< what it was protected with */
     cps_oscore_receipt_t receipt;
     uint64_t echo_age_us;
+    uint64_t print;  /**< of the datagram: what tells a duplicate */
     uint64_t number; /**< of a response with its own Partial IV */
     bool own_piv;
     bool verified; /**< the source address is proven */
@@ -85,7 +87,9 @@ struct cps_ep {
     cps_asked_table_t asked;
     cps_served_table_t served;
     cps_oscore_table_t contexts;
-    cps_chain_store_t chains; /**< bytes of our open requests and of separate answers */
+    cps_chain_store_t chains;   /**< bytes of our open requests */
+    cps_chain_store_t answers;  /**< bytes of separate answers and of those that wait for numbers */
+    uint32_t answers_in_flight; /**< separate CON answers with copies to come */
     cps_echo_key_t echo_key;
     cps_opt_set_t handled;
 
@@ -110,8 +114,10 @@ struct cps_ep {
     uint32_t note_first;
     uint32_t note_used;
 
-    uint8_t *plaintext; /**< scratch: what a message decrypts to, or is encrypted from */
-    uint8_t *joined;    /**< scratch: options of a message being joined */
+    uint8_t *plaintext; /**< what a message decrypted to: events view it */
+    uint8_t *joined;    /**< options of that message: events view them */
+    uint8_t *hint;      /**< first bytes of an unauthenticated answer: events view them */
+    uint8_t *sealing;   /**< scratch: what a message of ours is encrypted from */
     uint8_t *build;     /**< scratch: a plain message being built */
     uint8_t *extra;     /**< scratch: the same message with an option more */
     cps_ep_stats_t stats;
@@ -149,7 +155,7 @@ cps_oscore_entry_t *cps_ep_context(const cps_ep_t *ep, cps_handle_t handle);
 /** An Echo that proves the freshness of a sealed request, and one that proves an address. */
 static inline cps_echo_use_t cps_ep_echo_inner(const cps_oscore_entry_t *entry)
 {
-    return (cps_echo_use_t){CPS_ECHO_INNER, cps_bytes(entry->identifier, sizeof entry->identifier)};
+    return (cps_echo_use_t){CPS_ECHO_INNER, cps_bytes(&entry->bound, sizeof entry->bound)};
 }
 
 /** An Echo that proves the address of a path. */

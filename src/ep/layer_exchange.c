@@ -37,7 +37,7 @@ static void read_outer_echo(const cps_ep_t *ep, cps_inbound_t *in)
         return;
     cps_echo_use_t use = cps_ep_echo_outer(&in->datagram->path);
     if (cps_echo_check(&ep->echo_key, ep->config.crypto, ep->now_us, &use, value, &age_us) == CPS_OK)
-        in->verified = true;
+        in->verified = age_us < ep->config.echo_recover_us; /* whoever has the address later has to prove it anew */
 }
 
 /* 4.02 names the option (RFC 7252 §5.4.1; REQ-7). A sealed request gets it sealed, and remembered. */
@@ -71,6 +71,7 @@ static void fill_request(const cps_ep_t *ep, const cps_inbound_t *in, const cps_
     r->context = served->context;
     r->user = in->entry != NULL ? in->entry->user : 0;
     r->echo_age_us = in->echo_age_us;
+    r->partial_iv = in->receipt.number;
     r->confirmable = served->confirmable;
     r->oscore = in->entry == NULL && cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value);
 }

@@ -59,6 +59,7 @@ static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
     cps_tx_t *tx = find_tx(ep, &in->datagram->path, in->outer.mid);
     if (tx == NULL)
         return CPS_TAKEN;
+    cps_peer_heard(cps_peers_at(&ep->peers, tx->peer)); /* it refuses, but it is not silent */
     if (tx->owner == CPS_TX_ANSWER)
         cps_serve_delivered(ep, tx, false);
     else
@@ -66,44 +67,40 @@ static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
     return CPS_TAKEN;
 }
 
-/* A repeated request gets what the first one got (§4.5). */
-static void answer_duplicate(cps_ep_t *ep, const cps_inbound_t *in, uint32_t number)
+/* A repeated message gets what the first one got (§4.5). False where this is none. */
+static bool answered_before(cps_ep_t *ep, const cps_inbound_t *in, const cps_peer_t *peer)
 {
+    if (peer == NULL)
+        return false;
+    uint32_t number = cps_dedup_find(&ep->dedup, ep->now_us, cps_peers_index(&ep->peers, peer), in->print);
+    if (number == 0)
+        return false;
     const cps_dedup_entry_t *entry = cps_dedup_at(&ep->dedup, number);
     cps_ep_note(ep, CPS_NOTE_DUPLICATE, &in->datagram->path, NULL, 0);
     if (in->outer.type != CPS_CON)
-        return;
+        return true;
     if (entry->state == CPS_DEDUP_ANSWERED)
         cps_out_chain(ep, &in->datagram->path, &ep->dedup.blocks, &entry->answer);
     else if (entry->state == CPS_DEDUP_ACKED)
         cps_out_empty(ep, &in->datagram->path, CPS_ACK, in->outer.mid);
+    return true;
 }
 
 static cps_verdict_t requested(cps_ep_t *ep, cps_inbound_t *in)
 {
-    cps_peer_t *peer = cps_peers_find(&ep->peers, &in->datagram->path);
-    if (peer == NULL)
+    in->peer = cps_peers_find(&ep->peers, &in->datagram->path);
+    if (in->peer == NULL)
         return CPS_UP; /* nothing is made for it before it is accepted */
-    in->peer = peer;
-    cps_peer_heard(peer);
-    uint32_t seen = cps_dedup_find(&ep->dedup, ep->now_us, cps_peers_index(&ep->peers, peer), in->outer.mid);
-    if (seen == 0)
-        return CPS_UP;
-    answer_duplicate(ep, in, seen);
-    return CPS_TAKEN;
+    cps_peer_heard(in->peer);
+    return answered_before(ep, in, in->peer) ? CPS_TAKEN : CPS_UP;
 }
 
 static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in)
 {
     cps_path_t bare = without_local(&in->datagram->path);
-    cps_peer_t *peer = cps_peers_find(&ep->peers, &bare);
-    uint32_t seen = 0;
-    if (peer != NULL)
-        seen = cps_dedup_find(&ep->dedup, ep->now_us, cps_peers_index(&ep->peers, peer), in->outer.mid);
-    if (seen != 0) {
-        answer_duplicate(ep, in, seen); /* acknowledged again, delivered once (MSG-34) */
-        return CPS_TAKEN;
-    }
+    if (answered_before(ep, in, cps_peers_find(&ep->peers, &bare)) ||
+        answered_before(ep, in, cps_peers_find(&ep->peers, &in->datagram->path)))
+        return CPS_TAKEN; /* acknowledged again, delivered once (MSG-34) */
     in->asked = cps_asked_match(&ep->asked, &in->datagram->path, in->outer.token);
     if (in->asked != NULL && in->asked->state == CPS_ASKED_SENT)
         return CPS_UP;

@@ -13,6 +13,8 @@ static void react_malformed(cps_ep_t *ep, cps_inbound_t *in, cps_err_t err)
 static cps_verdict_t wire_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
 {
     (void)event;
+    if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0)
+        return CPS_TAKEN; /* group requests need Leisure and rules of their own (RFC 7252 §8): none is answered yet */
     cps_err_t err = cps_msg_parse(in->datagram->bytes, &in->outer);
     if (err != CPS_OK) {
         react_malformed(ep, in, err);

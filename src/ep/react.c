@@ -9,14 +9,14 @@ void cps_react_reset(cps_ep_t *ep, const cps_inbound_t *in)
         cps_out_empty(ep, &in->datagram->path, CPS_RST, in->outer.mid);
 }
 
-/* The Message ID of an answer: that of the CON which its ACK acknowledges, or one of ours in a NON. */
+/* The Message ID of an answer: that of the CON which its ACK acknowledges, or one of ours in a NON. No peer is made, and
+ * none given up, for a message that was not accepted; and refusals do not use up the IDs that answers need. */
 static bool answer_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid)
 {
     *mid = in->outer.mid;
     if (in->outer.type == CPS_CON)
         return true;
-    cps_peer_t *peer = in->peer != NULL ? in->peer : cps_ep_peer(ep, &in->datagram->path);
-    return peer != NULL && cps_peer_mid(&ep->peers, peer, ep->now_us, mid) == CPS_OK;
+    return cps_peers_refusal_mid(&ep->peers, &in->datagram->path, ep->now_us, mid);
 }
 
 void cps_react_error(cps_ep_t *ep, const cps_inbound_t *in, uint8_t code, const char *text, const uint32_t *max_age)

@@ -8,7 +8,7 @@
 static void give(cps_ep_t *ep, cps_served_t *served)
 {
     cps_peer_unref(&ep->peers, cps_peers_at(&ep->peers, served->peer));
-    cps_served_give(&ep->served, served, &ep->chains);
+    cps_served_give(&ep->served, served, &ep->answers);
 }
 
 static cps_served_t *take(cps_ep_t *ep, const cps_inbound_t *in)
@@ -22,6 +22,7 @@ static cps_served_t *take(cps_ep_t *ep, const cps_inbound_t *in)
     served->token_len = (uint8_t)outer->token.len;
     served->code = in->msg.code;
     served->mid = outer->mid;
+    served->print = in->print;
     served->confirmable = outer->type == CPS_CON;
     served->verified = in->verified;
     served->peer = cps_peers_index(&ep->peers, in->peer);
@@ -49,12 +50,20 @@ static void refuse_full(cps_ep_t *ep, const cps_inbound_t *in, cps_note_kind_t n
         cps_react_error(ep, in, CPS_SERVICE_UNAVAILABLE, NULL, &max_age);
 }
 
+/* A quarter of the peers is kept for sealed requests and our own: whoever sends plain unsafe ones, which stay remembered,
+ * from many addresses shall not shut them out. */
+static bool would_crowd_out(const cps_ep_t *ep, const cps_inbound_t *in)
+{
+    uint32_t limit = ep->config.peers - ep->config.peers / 4;
+    return class_of(in) == CPS_DEDUP_PLAIN_UNSAFE && in->peer->refs == 0 && ep->peers.kept >= limit;
+}
+
 cps_served_t *cps_serve_accept(cps_ep_t *ep, cps_inbound_t *in)
 {
     uint32_t number = 0;
     if (in->peer == NULL)
         in->peer = cps_ep_peer(ep, &in->datagram->path);
-    if (in->peer == NULL) {
+    if (in->peer == NULL || would_crowd_out(ep, in)) {
         refuse_full(ep, in, CPS_NOTE_PEERS_FULL, BUSY_MAX_AGE_S);
         return NULL;
     }
@@ -64,7 +73,7 @@ cps_served_t *cps_serve_accept(cps_ep_t *ep, cps_inbound_t *in)
         return NULL;
     }
     cps_dedup_class_t klass = class_of(in);
-    cps_dedup_message_t message = {in->peer, served->mid, served->confirmable, klass};
+    cps_dedup_message_t message = {in->peer, in->print, served->confirmable, klass};
     cps_err_t err = cps_dedup_insert(&ep->dedup, ep->now_us, &message, &number);
     if (err != CPS_OK && klass == CPS_DEDUP_PLAIN_UNSAFE) {
         give(ep, served);
@@ -83,7 +92,7 @@ static uint32_t own_entry(cps_ep_t *ep, const cps_served_t *served)
 {
     uint32_t number = served->dedup;
     if (number != 0 && served->dedup_epoch != ep->dedup.forgotten)
-        number = cps_dedup_find(&ep->dedup, ep->now_us, served->peer, served->mid);
+        number = cps_dedup_find(&ep->dedup, ep->now_us, served->peer, served->print);
     return number != 0 && cps_dedup_at(&ep->dedup, number)->state == CPS_DEDUP_OPEN ? number : 0;
 }
 
@@ -93,6 +102,13 @@ static void end(cps_ep_t *ep, cps_served_t *served, cps_dedup_state_t state)
     if (number != 0)
         cps_dedup_mark(&ep->dedup, number, state);
     give(ep, served);
+}
+
+/* The request of a handle that still wants its answer; NULL where it is over or its answer waits for a lease. */
+static cps_served_t *unanswered(const cps_ep_t *ep, cps_handle_t request)
+{
+    cps_served_t *served = cps_pool_find(&ep->served.pool, request);
+    return served != NULL && !served->waits ? served : NULL;
 }
 
 /* ---- the way down ---- */
@@ -125,7 +141,7 @@ static cps_err_t seal(cps_ep_t *ep, cps_served_t *served, const cps_msg_t *msg, 
         if (err != CPS_OK)
             return err;
     }
-    cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
+    cps_writer_t plaintext = cps_writer(ep->sealing, ep->take_max + CPS_EP_OVERHEAD);
     cps_oscore_work_t work = {ep->config.crypto, &plaintext, NULL};
     cps_err_t err = cps_oscore_protect_response(&entry->ctx, &work, number, msg, out, &binding);
     memcpy(served->binding, &binding, sizeof binding);
@@ -136,6 +152,8 @@ static cps_err_t seal(cps_ep_t *ep, cps_served_t *served, const cps_msg_t *msg, 
 static void follow(cps_ep_t *ep, const cps_served_t *served, const cps_msg_t *msg, cps_bytes_t bytes)
 {
     uint32_t copies = ep->config.transmission.max_retransmit;
+    if (ep->answers_in_flight >= ep->config.requests_in)
+        return; /* it went out once: those who never acknowledge shall not take the place of others */
     if (!served->verified) {
         size_t fit = cps_amplify_copies(served->room, bytes.len);
         copies = fit <= copies ? (uint32_t)(fit > 0 ? fit - 1 : 0) : copies;
@@ -146,7 +164,8 @@ static void follow(cps_ep_t *ep, const cps_served_t *served, const cps_msg_t *ms
     cps_peer_ref(&ep->peers, cps_peers_at(&ep->peers, served->peer));
     tx->path = served->path;
     tx->owner = CPS_TX_ANSWER;
-    if (cps_chain_put(&ep->chains, bytes, &tx->bytes) != CPS_OK)
+    ep->answers_in_flight++;
+    if (cps_chain_put(&ep->answers, bytes, &tx->bytes) != CPS_OK)
         copies = 0;
     cps_retx_start(&ep->retx, tx, ep->now_us, cps_retx_first_timeout(&ep->config.transmission, &ep->rng), copies);
 }
@@ -172,7 +191,7 @@ static cps_err_t keep_for_lease(cps_ep_t *ep, cps_served_t *served, const cps_ms
         return CPS_ERR_WAIT;
     if (ep->waiting_count >= ep->config.waiting)
         return CPS_ERR_BUSY;
-    cps_err_t err = cps_chain_put(&ep->chains, cps_written(&w), &served->answer);
+    cps_err_t err = cps_chain_put(&ep->answers, cps_written(&w), &served->answer);
     if (err != CPS_OK)
         return err;
     served->waits = true;
@@ -261,7 +280,7 @@ cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply)
 {
     cps_msg_t msg;
     bool refused = reply->refused;
-    cps_served_t *served = cps_pool_find(&ep->served.pool, reply->request);
+    cps_served_t *served = unanswered(ep, reply->request);
     if (served == NULL)
         return CPS_ERR_STALE;
     cps_err_t err = build(ep, reply, &msg);
@@ -275,7 +294,7 @@ cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply)
 cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
 {
     cps_msg_t msg;
-    cps_served_t *served = cps_pool_find(&ep->served.pool, request);
+    cps_served_t *served = unanswered(ep, request);
     if (served == NULL)
         return CPS_ERR_STALE;
     cps_oscore_entry_t *entry = cps_ep_context(ep, served->context);
@@ -289,7 +308,7 @@ cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
 
 cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request)
 {
-    cps_served_t *served = cps_pool_find(&ep->served.pool, request);
+    cps_served_t *served = unanswered(ep, request);
     if (served == NULL)
         return CPS_ERR_STALE;
     if (served->confirmable && !served->acked)
@@ -300,13 +319,24 @@ cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request)
 
 /* ---- recovery of a replay window ---- */
 
-static bool may_challenge(cps_ep_t *ep, cps_oscore_entry_t *entry)
+/* So many challenges a second; half of them only for numbers above all met so far. Who replays what was recorded can
+ * then not use up those of the client, whose next request has a number that was never seen. */
+static bool may_challenge(cps_ep_t *ep, cps_oscore_entry_t *entry, uint64_t number)
 {
-    if (ep->now_us - entry->challenged_at >= 1000000U || entry->challenges == 0) {
+    bool is_new = number >= entry->highest;
+    if (is_new)
+        entry->highest = number + 1;
+    if (ep->now_us - entry->challenged_at >= 1000000U || entry->challenges + entry->new_challenges == 0) {
         entry->challenged_at = ep->now_us;
         entry->challenges = 0;
+        entry->new_challenges = 0;
     }
-    if (entry->challenges >= ep->config.challenge_rate)
+    uint32_t share = (ep->config.challenge_rate + 1) / 2;
+    if (is_new && entry->new_challenges < share) {
+        entry->new_challenges++;
+        return true;
+    }
+    if (entry->challenges >= ep->config.challenge_rate - share)
         return false;
     entry->challenges++;
     return true;
@@ -315,7 +345,7 @@ static bool may_challenge(cps_ep_t *ep, cps_oscore_entry_t *entry)
 void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in)
 {
     cps_msg_t msg;
-    if (!may_challenge(ep, in->entry)) {
+    if (!may_challenge(ep, in->entry, in->receipt.number)) {
         cps_ep_note(ep, CPS_NOTE_CHALLENGE_LIMITED, &in->datagram->path, in->entry, 0);
         return;
     }
@@ -349,9 +379,9 @@ static cps_served_t *pop_waiting(cps_ep_t *ep)
 static void retry(cps_ep_t *ep, cps_served_t *served)
 {
     cps_msg_t msg;
-    cps_chain_get(&ep->chains, &served->answer, ep->build);
+    cps_chain_get(&ep->answers, &served->answer, ep->build);
     cps_bytes_t bytes = cps_bytes(ep->build, served->answer.len);
-    cps_chain_free(&ep->chains, &served->answer);
+    cps_chain_free(&ep->answers, &served->answer);
     cps_err_t err = cps_msg_parse(bytes, &msg);
     if (err == CPS_OK)
         err = send_answer(ep, served, &msg, false);
@@ -421,6 +451,7 @@ void cps_serve_delivered(cps_ep_t *ep, cps_tx_t *tx, bool acknowledged)
         cps_peer_heard(peer);
     else
         cps_ep_note(ep, CPS_NOTE_UNDELIVERED, &tx->path, NULL, tx->mid);
-    cps_retx_give(&ep->retx, tx, &ep->chains);
+    ep->answers_in_flight--;
+    cps_retx_give(&ep->retx, tx, &ep->answers);
     cps_peer_unref(&ep->peers, peer);
 }

@@ -49,6 +49,7 @@ typedef struct cps_asked {
     uint64_t user;
     uint64_t partial_iv;
     cps_time_us_t deadline_us;
+    cps_time_us_t hint_until_us; /**< after a hint: how long the genuine answer is waited for; CPS_TIME_NEVER */
     cps_time_us_t sent_us;
     cps_chain_t plain;      /**< the message before protection, with a header */
     cps_chain_t sealed;     /**< the datagram, for copies */

@@ -18,6 +18,7 @@ typedef struct cps_served {
     bool waits;    /**< `answer` waits for a lease */
     uint8_t binding[CPS_EXCH_BINDING_MAX];
     bool challenge;       /**< the answer is a 4.01 with Echo: never a separate CON (RFC 9175 §2.4) */
+    uint64_t print;       /**< of its datagram, for duplicates */
     uint32_t dedup;       /**< number of the remembered entry, or 0 */
     uint64_t dedup_epoch; /**< count of forgotten entries when `dedup` was right */
     uint32_t peer;

@@ -218,6 +218,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 /* While one socket is full, none is read: what came in so far waits for its answers to leave. */
 static void set_events(cps_worker_t *w)
 {
+    if (w->closing != 0)
+        return;
     for (uint16_t i = 0; i < w->port_count; i++) {
         port_t *port = &w->ports[i];
         int wanted = (w->blocked & 1U << i) != 0 ? UV_WRITABLE : (w->blocked == 0 ? UV_READABLE : 0);

@@ -16,10 +16,9 @@ void cps_dedup_init(cps_dedup_t *d, cps_arena_t *a, cps_peers_t *peers, const ui
     d->answer_reserve = cps_chain_blocks(config->message_max);
 }
 
-static uint64_t key_hash(const cps_dedup_t *d, uint32_t peer, uint16_t mid)
+uint64_t cps_dedup_print(const cps_dedup_t *d, cps_bytes_t datagram)
 {
-    uint64_t key = (uint64_t)peer << 16U | mid;
-    return cps_hash(d->seed, &key, sizeof key);
+    return cps_hash(d->seed, datagram.ptr, datagram.len);
 }
 
 static void release_reserve(cps_dedup_t *d, cps_dedup_entry_t *entry)
@@ -42,7 +41,7 @@ void cps_dedup_forget(cps_dedup_t *d, uint32_t number)
     else
         queue->newest = entry->older;
     release_reserve(d, entry);
-    cps_map_remove(&d->map, key_hash(d, entry->peer, entry->mid), number);
+    cps_map_remove(&d->map, entry->print, number);
     cps_peer_unref(d->peers, cps_peers_at(d->peers, entry->peer));
     cps_chain_free(&d->blocks, &entry->answer);
     cps_block_give(&d->blocks, number);
@@ -56,40 +55,42 @@ static void expire(cps_dedup_t *d, cps_time_us_t now_us)
             cps_dedup_forget(d, d->queues[i].oldest);
 }
 
-uint32_t cps_dedup_find(cps_dedup_t *d, cps_time_us_t now_us, uint32_t peer, uint16_t mid)
+uint32_t cps_dedup_find(cps_dedup_t *d, cps_time_us_t now_us, uint32_t peer, uint64_t print)
 {
     cps_map_walk_t walk;
-    uint64_t hash = key_hash(d, peer, mid);
-    for (uint32_t at = cps_map_first(&d->map, hash, &walk); at != CPS_NONE; at = cps_map_next(&d->map, &walk)) {
+    for (uint32_t at = cps_map_first(&d->map, print, &walk); at != CPS_NONE; at = cps_map_next(&d->map, &walk)) {
         cps_dedup_entry_t *entry = cps_dedup_at(d, at);
-        if (entry->peer == peer && entry->mid == mid) {
-            if (entry->expires_us > now_us)
-                return at;
-            cps_dedup_forget(d, at);
-            return 0;
-        }
+        if (entry->peer != peer || entry->print != print)
+            continue;
+        if (entry->expires_us > now_us)
+            return at;
+        cps_dedup_forget(d, at);
+        return 0;
     }
     return 0;
 }
 
-/* The older of the two queues (NON and CON) of a class, or NULL. */
-static cps_dedup_queue_t *oldest_queue(cps_dedup_t *d, cps_dedup_class_t klass)
+/* The oldest entry of a queue but `keep`; 0: none. */
+static uint32_t oldest_but(const cps_dedup_t *d, const cps_dedup_queue_t *queue, uint32_t keep)
 {
-    cps_dedup_queue_t *non = &d->queues[(size_t)2 * klass];
-    cps_dedup_queue_t *con = non + 1;
-    if (non->oldest == 0 || con->oldest == 0)
-        return non->oldest != 0 ? non : (con->oldest != 0 ? con : NULL);
-    uint64_t non_came = cps_dedup_at(d, non->oldest)->expires_us - d->lifetime_us[false];
-    uint64_t con_came = cps_dedup_at(d, con->oldest)->expires_us - d->lifetime_us[true];
+    return queue->oldest != 0 && queue->oldest == keep ? cps_dedup_at(d, keep)->newer : queue->oldest;
+}
+
+/* The oldest of a class, of its two queues (NON and CON). */
+static uint32_t oldest_of(const cps_dedup_t *d, cps_dedup_class_t klass, uint32_t keep)
+{
+    uint32_t non = oldest_but(d, &d->queues[(size_t)2 * klass], keep);
+    uint32_t con = oldest_but(d, &d->queues[(size_t)2 * klass + 1], keep);
+    if (non == 0 || con == 0)
+        return non != 0 ? non : con;
+    uint64_t non_came = cps_dedup_at(d, non)->expires_us - d->lifetime_us[false];
+    uint64_t con_came = cps_dedup_at(d, con)->expires_us - d->lifetime_us[true];
     return non_came <= con_came ? non : con;
 }
 
 static bool evict_class(cps_dedup_t *d, cps_dedup_class_t klass, uint32_t keep)
 {
-    cps_dedup_queue_t *queue = oldest_queue(d, klass);
-    uint32_t victim = queue == NULL ? 0 : queue->oldest;
-    if (victim == keep && victim != 0)
-        victim = cps_dedup_at(d, victim)->newer;
+    uint32_t victim = oldest_of(d, klass, keep);
     if (victim == 0)
         return false;
     cps_dedup_forget(d, victim);
@@ -133,14 +134,14 @@ cps_err_t cps_dedup_insert(cps_dedup_t *d, cps_time_us_t now_us, const cps_dedup
     uint32_t taken = cps_block_take(&d->blocks);
     if (taken == 0)
         return CPS_ERR_FULL;
-    if (cps_map_put(&d->map, key_hash(d, peer, message->mid), taken) != CPS_OK) {
+    if (cps_map_put(&d->map, message->print, taken) != CPS_OK) {
         cps_block_give(&d->blocks, taken);
         return CPS_ERR_FULL;
     }
     cps_dedup_entry_t *entry = cps_dedup_at(d, taken);
     entry->expires_us = now_us + d->lifetime_us[message->confirmable];
     entry->peer = peer;
-    entry->mid = message->mid;
+    entry->print = message->print;
     entry->klass = (uint8_t)message->klass;
     entry->confirmable = message->confirmable;
     entry->queue = (uint8_t)(2 * message->klass + (message->confirmable ? 1 : 0));

@@ -6,7 +6,9 @@
  *   sealed             oldest first: the replay window still refuses the repeat
  *   plain and unsafe   never before their time: with the budget full, a new one is not run
  *
- * Look-up is by source endpoint and Message ID of received messages alone. */
+ * A message is a duplicate if it comes from the same endpoint and has the same bytes, Message ID included: told by a
+ * keyed hash of all of them. Other bytes under a known Message ID, which a spoofed source can send, neither get the
+ * answer of the first nor stand in the way of the true one. */
 #ifndef CPS_MSG_DEDUP_H
 #define CPS_MSG_DEDUP_H
 
@@ -35,9 +37,9 @@ typedef struct cps_dedup_entry {
     uint32_t older; /**< block numbers in its queue; 0: none */
     uint32_t newer;
     cps_chain_t answer;
-    uint16_t mid;
-    uint8_t klass; /**< cps_dedup_class_t */
-    uint8_t state; /**< cps_dedup_state_t */
+    uint64_t print; /**< keyed hash of the message */
+    uint8_t klass;  /**< cps_dedup_class_t */
+    uint8_t state;  /**< cps_dedup_state_t */
     bool confirmable;
     uint8_t queue;
     uint16_t reserved_blocks; /**< kept free for its answer */
@@ -73,8 +75,11 @@ typedef struct cps_dedup_config {
 void cps_dedup_init(cps_dedup_t *d, cps_arena_t *a, cps_peers_t *peers, const uint8_t seed[16],
                     const cps_dedup_config_t *config);
 
-/** The entry of a message seen before and not yet expired; its number, or 0. */
-uint32_t cps_dedup_find(cps_dedup_t *d, cps_time_us_t now_us, uint32_t peer, uint16_t mid);
+/** The print of a datagram. */
+uint64_t cps_dedup_print(const cps_dedup_t *d, cps_bytes_t datagram);
+
+/** The entry of a message of that peer seen before and not yet expired; its number, or 0. */
+uint32_t cps_dedup_find(cps_dedup_t *d, cps_time_us_t now_us, uint32_t peer, uint64_t print);
 
 /** The entry of that number. */
 static inline cps_dedup_entry_t *cps_dedup_at(const cps_dedup_t *d, uint32_t number)
@@ -85,7 +90,7 @@ static inline cps_dedup_entry_t *cps_dedup_at(const cps_dedup_t *d, uint32_t num
 /** A message to be remembered. */
 typedef struct cps_dedup_message {
     const cps_peer_t *peer;
-    uint16_t mid;
+    uint64_t print;
     bool confirmable;
     cps_dedup_class_t klass;
 } cps_dedup_message_t;

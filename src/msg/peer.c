@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "msg/peer.h"
 
-#define MID_AHEAD   32768U /* half of all Message IDs may be given faster than the clock runs */
-#define EVICT_TRIES 8
+#define MID_AHEAD      32768U /* half of all Message IDs may be given faster than the clock runs */
+#define REFUSALS_AHEAD 16U
+#define EVICT_TRIES    8
 
 typedef struct peer_key {
     uint8_t remote_ip[16];
@@ -134,14 +135,18 @@ cps_peer_t *cps_peers_get(cps_peers_t *p, cps_time_us_t now_us, const cps_path_t
 
 void cps_peer_ref(cps_peers_t *p, cps_peer_t *peer)
 {
-    if (peer->refs++ == 0)
-        unlink_idle(p, peer);
+    if (peer->refs++ != 0)
+        return;
+    unlink_idle(p, peer);
+    p->kept++;
 }
 
 void cps_peer_unref(cps_peers_t *p, cps_peer_t *peer)
 {
-    if (--peer->refs == 0)
-        link_idle(p, peer);
+    if (--peer->refs != 0)
+        return;
+    link_idle(p, peer);
+    p->kept--;
 }
 
 cps_err_t cps_peer_mid(const cps_peers_t *p, cps_peer_t *peer, cps_time_us_t now_us, uint16_t *mid)
@@ -156,6 +161,18 @@ cps_err_t cps_peer_mid(const cps_peers_t *p, cps_peer_t *peer, cps_time_us_t now
     return CPS_OK;
 }
 
+bool cps_peers_refusal_mid(cps_peers_t *p, const cps_path_t *path, cps_time_us_t now_us, uint16_t *mid)
+{
+    peer_key_t key = key_of_path(path);
+    uint64_t hash = cps_hash(p->seed, &key, sizeof key);
+    uint64_t clock = now_us / p->mid_tick_us;
+    cps_peer_t *peer = find_key(p, &key, hash);
+    if (peer != NULL)
+        return peer->mid_next <= clock + REFUSALS_AHEAD && cps_peer_mid(p, peer, now_us, mid) == CPS_OK;
+    *mid = (uint16_t)(clock + (uint32_t)hash);
+    return true;
+}
+
 bool cps_peer_may_start(const cps_peer_t *peer, cps_time_us_t now_us, uint32_t nstart)
 {
     if (peer->in_flight >= nstart)
@@ -168,4 +185,6 @@ void cps_peer_sent(cps_peer_t *peer, cps_time_us_t now_us, size_t len, uint32_t 
     if (peer->quiet_until_us < now_us)
         peer->quiet_until_us = now_us;
     peer->quiet_until_us += (uint64_t)len * 1000000U / probing_rate;
+    if (peer->quiet_until_us > now_us + CPS_PEER_QUIET_MAX_US)
+        peer->quiet_until_us = now_us + CPS_PEER_QUIET_MAX_US;
 }

@@ -36,6 +36,7 @@ typedef struct cps_peers {
     uint32_t oldest; /**< of those without refs: the next to be forgotten */
     uint32_t newest;
     uint64_t evicted;
+    uint32_t kept; /**< peers with refs */
 } cps_peers_t;
 
 /** Room for `limit` peers, laid out in the arena. */
@@ -64,11 +65,18 @@ void cps_peer_unref(cps_peers_t *p, cps_peer_t *peer);
 /** A Message ID for a new message; CPS_ERR_BUSY while all are in use (RFC 7252 §4.4). */
 CPS_MUST_USE cps_err_t cps_peer_mid(const cps_peers_t *p, cps_peer_t *peer, cps_time_us_t now_us, uint16_t *mid);
 
+/** A Message ID for a refusal to a peer that may not be known, and is not made known: by the clock alone. False where the
+ * peer's own IDs run ahead of the clock, so that refusals never take those that answers need. */
+bool cps_peers_refusal_mid(cps_peers_t *p, const cps_path_t *path, cps_time_us_t now_us, uint16_t *mid);
+
 /** Whether another interaction may start now (§4.7). */
 bool cps_peer_may_start(const cps_peer_t *peer, cps_time_us_t now_us, uint32_t nstart);
 
-/** `len` bytes go to the peer: until it answers, the next may follow at PROBING_RATE bytes a second. */
+/** `len` bytes go to the peer: until it answers, the next may follow at PROBING_RATE bytes a second. One that stays
+ * silent is asked again after CPS_PEER_QUIET_MAX_US all the same, or it would not be heard of when it is back. */
 void cps_peer_sent(cps_peer_t *peer, cps_time_us_t now_us, size_t len, uint32_t probing_rate);
+
+#define CPS_PEER_QUIET_MAX_US 247000000ULL /* EXCHANGE_LIFETIME with default parameters */
 
 /** Something came from the peer: it is not silent. */
 static inline void cps_peer_heard(cps_peer_t *peer) { peer->quiet_until_us = 0; }

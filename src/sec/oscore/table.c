@@ -4,7 +4,7 @@
 void cps_oscore_table_init(cps_oscore_table_t *t, cps_arena_t *a, uint32_t limit, const uint8_t seed[16])
 {
     cps_pool_init(&t->pool, a, limit, sizeof(cps_oscore_entry_t));
-    cps_map_init(&t->map, a, 2 * limit); /* a context with an ID Context is found with and without its kid context */
+    cps_map_init(&t->map, a, 3 * limit); /* by kid and kid context, by kid alone, and by the material's identifier */
     memcpy(t->seed, seed, sizeof t->seed);
 }
 
@@ -51,12 +51,18 @@ static unsigned count_same(const cps_oscore_table_t *t, const cps_oscopt_t *opti
     return count;
 }
 
+static uint64_t identifier_hash(const cps_oscore_table_t *t, const uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN])
+{
+    return cps_hash(t->seed, identifier, CPS_OSCORE_IDENTIFIER_LEN);
+}
+
 /* Index under the kid alone as well, unless four are there: a client may leave its kid context out (RFC 8613 §5). */
 static bool index_entry(cps_oscore_table_t *t, cps_oscore_entry_t *entry)
 {
     uint32_t index = cps_pool_index(&t->pool, entry);
-    if (cps_map_put(&t->map, own_hash(t, &entry->ctx), index) != CPS_OK)
-        return false;
+    if (cps_map_put(&t->map, own_hash(t, &entry->ctx), index) != CPS_OK ||
+        cps_map_put(&t->map, identifier_hash(t, entry->bound.identifier), index) != CPS_OK)
+        return false; /* never: the map has room for all entries of all contexts */
     cps_oscopt_t kid_only = {.kid = cps_oscore_recipient_id(&entry->ctx), .has_kid = true};
     cps_map_walk_t walk;
     unsigned count = 0;
@@ -68,8 +74,17 @@ static bool index_entry(cps_oscore_table_t *t, cps_oscore_entry_t *entry)
     return cps_map_put(&t->map, key_hash(t, kid_only.kid, NULL), index) == CPS_OK;
 }
 
-cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto, const cps_oscore_params_t *params,
-                               cps_oscore_entry_t **out)
+static bool has_identifier(const cps_oscore_table_t *t, const uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN])
+{
+    cps_map_walk_t walk;
+    uint64_t hash = identifier_hash(t, identifier);
+    for (uint32_t at = cps_map_first(&t->map, hash, &walk); at != CPS_NONE; at = cps_map_next(&t->map, &walk))
+        if (memcmp(cps_oscore_table_at(t, at)->bound.identifier, identifier, CPS_OSCORE_IDENTIFIER_LEN) == 0)
+            return true;
+    return false;
+}
+
+static cps_err_t check(const cps_oscore_table_t *t, const cps_oscore_params_t *params)
 {
     cps_oscopt_t same = {.kid = params->recipient_id,
                          .has_kid = true,
@@ -79,23 +94,39 @@ cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto, cons
         return CPS_ERR_BAD_ID;
     if (params->id_context.len > CPS_OSCORE_ID_CONTEXT_MAX)
         return CPS_ERR_ARGUMENT;
-    if (count_same(t, &same) >= CPS_OSCORE_SAME_KID_MAX)
-        return CPS_ERR_TOO_MANY;
-    cps_oscore_entry_t *entry = cps_pool_take(&t->pool);
-    if (entry == NULL)
-        return CPS_ERR_FULL;
+    return count_same(t, &same) < CPS_OSCORE_SAME_KID_MAX ? CPS_OK : CPS_ERR_TOO_MANY;
+}
+
+static cps_err_t fill(cps_oscore_table_t *t, cps_oscore_entry_t *entry, cps_crypto_t *crypto,
+                      const cps_oscore_params_t *params)
+{
     uint8_t window_id[CPS_OSCORE_IDENTIFIER_LEN];
     cps_err_t err = cps_oscore_ctx_init(&entry->ctx, crypto, params);
     if (err == CPS_OK)
-        err = cps_oscore_identifier(crypto, params, entry->identifier, window_id);
-
+        err = cps_oscore_identifier(crypto, params, entry->bound.identifier, window_id);
+    if (err == CPS_OK && has_identifier(t, entry->bound.identifier))
+        err = CPS_ERR_IN_USE;
     if (err == CPS_OK && !index_entry(t, entry))
         err = CPS_ERR_FULL;
+    return err;
+}
+
+cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto, const cps_oscore_params_t *params,
+                               const uint8_t salt[8], cps_oscore_entry_t **out)
+{
+    cps_err_t err = check(t, params);
+    if (err != CPS_OK)
+        return err;
+    cps_oscore_entry_t *entry = cps_pool_take(&t->pool);
+    if (entry == NULL)
+        return CPS_ERR_FULL;
+    err = fill(t, entry, crypto, params);
     if (err != CPS_OK) {
         cps_oscore_ctx_fini(&entry->ctx);
         cps_pool_give(&t->pool, entry);
         return err;
     }
+    memcpy(entry->bound.salt, salt, sizeof entry->bound.salt);
     entry->recovering = CPS_NONE;
     entry->held = CPS_LIST_EMPTY;
     entry->next_job = CPS_NONE;
@@ -107,6 +138,7 @@ void cps_oscore_table_remove(cps_oscore_table_t *t, cps_oscore_entry_t *entry)
 {
     uint32_t index = cps_pool_index(&t->pool, entry);
     cps_map_remove(&t->map, own_hash(t, &entry->ctx), index);
+    cps_map_remove(&t->map, identifier_hash(t, entry->bound.identifier), index);
     if (entry->ctx.has_id_context)
         cps_map_remove(&t->map, key_hash(t, cps_oscore_recipient_id(&entry->ctx), NULL), index);
     cps_oscore_ctx_fini(&entry->ctx);

@@ -14,14 +14,19 @@
 typedef struct cps_oscore_entry {
     cps_pool_head_t head;
     cps_oscore_ctx_t ctx;
-    uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN]; /**< of the key material: binds Echo values to it */
+    struct {
+        uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN]; /**< of the key material */
+        uint8_t salt[8]; /**< drawn when the context is added: an Echo from before proves nothing about this window */
+    } bound;             /**< what Echo values are bound to */
     uint64_t user;
     cps_time_us_t challenged_at; /**< start of the second in which challenges are counted */
     cps_chain_t echo;            /**< client: the last Echo inside an answer, for the next request */
     uint32_t recovering;         /**< client: the request whose Echo recovers the peer's window; CPS_NONE */
     cps_list_t held;             /**< client: requests that wait for it */
     uint32_t next_job;           /**< list of contexts that want a lease */
+    uint64_t highest;            /**< server: largest authentic number met while the window is unknown, plus 1 */
     uint16_t challenges;
+    uint16_t new_challenges; /**< of these, to numbers above all met before */
     bool job_queued;
 } cps_oscore_entry_t;
 
@@ -34,9 +39,11 @@ typedef struct cps_oscore_table {
 /** Room for `limit` contexts, laid out in the arena. */
 void cps_oscore_table_init(cps_oscore_table_t *t, cps_arena_t *a, uint32_t limit, const uint8_t seed[16]);
 
-/** Derive and add. CPS_ERR_FULL, CPS_ERR_TOO_MANY, and the errors of cps_oscore_ctx_init. */
+/** Derive and add. CPS_ERR_FULL, CPS_ERR_TOO_MANY, CPS_ERR_IN_USE where a context with the same Sender Key is there
+ * already (both would use its numbers), and the errors of cps_oscore_ctx_init. `salt` is 8 random bytes. */
 CPS_MUST_USE cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto,
-                                            const cps_oscore_params_t *params, cps_oscore_entry_t **out);
+                                            const cps_oscore_params_t *params, const uint8_t salt[8],
+                                            cps_oscore_entry_t **out);
 
 /** Take out and wipe. */
 void cps_oscore_table_remove(cps_oscore_table_t *t, cps_oscore_entry_t *entry);
