@@ -3,6 +3,7 @@
 #ifndef COAPSULE_COAPSULE_H
 #define COAPSULE_COAPSULE_H
 
+#include <coapsule/client.h>
 #include <coapsule/core.h>
 #include <coapsule/error.h>
 #include <coapsule/types.h>

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * @file
+ * A blocking CoAP client that seals by itself what its keyring has a credential for.
+ *
+ * Threads: a client and its responses belong to the thread that made it. Calls block; inside a handler of a server
+ * they give CPS_ERR_CALLED_INSIDE.
+ */
+#ifndef COAPSULE_CLIENT_H
+#define COAPSULE_CLIENT_H
+
+#include <coapsule/core.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct cps_client cps_client_t;
+
+/** A response; lives until cps_response_free. */
+typedef struct cps_response cps_response_t;
+
+/** How a client is made. Zero means the default in parentheses. Strings are copied. */
+typedef struct cps_client_options {
+    size_t size;              /**< sizeof(cps_client_options_t); CPS_CLIENT_OPTIONS sets it */
+    const char *state;        /**< keyring file, which has to be there; NULL: no OSCORE */
+    const char *credential;   /**< seal all requests with this one (the one whose pattern fits the URI best; where none
+                                   does, the request goes unsealed) */
+    const char *proxy;        /**< "coap://gw.example": forward proxy, asked by Proxy-Scheme */
+    const char *proxy_uri;    /**< the same, asked by Proxy-Uri; one of the two at most */
+    bool plain;               /**< never seal, even where a credential fits */
+    bool sealed;              /**< never go unsealed: CPS_ERR_SECURITY where no credential fits */
+    uint32_t timeout_ms;      /**< for one request, name look-up and repeats included (93 s) */
+    cps_ep_config_t endpoint; /**< limits and parameters; size, crypto and layers are filled in */
+} cps_client_options_t;
+
+/** Options in place: CPS_CLIENT_OPTIONS(.state = "phone.db"). */
+#define CPS_CLIENT_OPTIONS(...) (&(cps_client_options_t){.size = sizeof(cps_client_options_t), __VA_ARGS__})
+
+/** Make a client. Nothing is sent and no credential owned yet. CPS_ERR_STATE_LOST where there is no keyring,
+ * CPS_ERR_STORE and kin, CPS_ERR_CONFIG, CPS_ERR_MEMORY. Owner thread: the caller from here on. */
+CPS_API CPS_MUST_USE cps_err_t cps_client_new(cps_client_t **out, const cps_client_options_t *options);
+
+/** Save sequence numbers and windows, give up credentials, close. NULL is no client. Owner thread. */
+CPS_API void cps_client_free(cps_client_t *client);
+
+/** One request. */
+typedef struct cps_client_request {
+    size_t size; /**< sizeof(cps_client_request_t); CPS_CLIENT_REQUEST sets it */
+    cps_code_t method;
+    const char *uri;
+    const cps_option_t
+        *options; /**< beside those that the URI and the proxy make (which it must not hold), in any order */
+    size_t option_count;
+    cps_bytes_t payload;
+    cps_bytes_t token; /**< 1 to 8 bytes (made) */
+    bool non_confirmable;
+    bool repeat_unsafe; /**< POST and PATCH too may be repeated after a peer lost its replay window */
+    bool no_repeat;     /**< deliver a 4.01 with Echo instead of repeating */
+} cps_client_request_t;
+
+/** A request in place: CPS_CLIENT_REQUEST(.method = CPS_GET, .uri = "coap://door.local/lock"). */
+#define CPS_CLIENT_REQUEST(...) (&(cps_client_request_t){.size = sizeof(cps_client_request_t), __VA_ARGS__})
+
+/**
+ * Send a request and wait for the end. CPS_OK: there is a response, sealed if the request was, whatever its code.
+ *
+ * CPS_ERR_OUTCOME_UNKNOWN: no genuine answer; it may have been carried out. CPS_ERR_SECURITY: could not be sealed,
+ * opened or proven fresh; nothing was delivered. CPS_ERR_TIMEOUT, CPS_ERR_RESET, CPS_ERR_UNREACHABLE: not sealed, no
+ * answer. CPS_ERR_RESOLVE, CPS_ERR_BAD_URI, CPS_ERR_UNSUPPORTED (coaps and other schemes), CPS_ERR_STATE_LOST,
+ * CPS_ERR_IN_USE, CPS_ERR_STORE and kin: nothing was sent. CPS_ERR_BUSY: the server said in a 5.03 to be asked later
+ * than this request may take; a shorter time is waited for (RFC 7252 §5.9.3.4). cps_client_detail has the sentence.
+ *
+ * A name with several addresses: the next one is tried only where the network says that the one before cannot be
+ * reached. Owner thread.
+ */
+CPS_API CPS_MUST_USE cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *request,
+                                                  cps_response_t **response);
+
+/** The four usual ones; text payloads have Content-Format 0. Owner thread. */
+CPS_API CPS_MUST_USE cps_err_t cps_client_get(cps_client_t *client, const char *uri, cps_response_t **response);
+CPS_API CPS_MUST_USE cps_err_t cps_client_put(cps_client_t *client, const char *uri, const char *text,
+                                              cps_response_t **response);
+CPS_API CPS_MUST_USE cps_err_t cps_client_post(cps_client_t *client, const char *uri, const char *text,
+                                               cps_response_t **response);
+CPS_API CPS_MUST_USE cps_err_t cps_client_delete(cps_client_t *client, const char *uri, cps_response_t **response);
+
+/** The sentence of the last error, with names and hints; with NULL, of this thread's cps_client_new. Owner thread. */
+CPS_API const char *cps_client_detail(const cps_client_t *client);
+
+/** What arrived unauthenticated before CPS_ERR_OUTCOME_UNKNOWN: its code, or CPS_EMPTY. Owner thread. */
+CPS_API uint8_t cps_client_hint(const cps_client_t *client);
+
+/** The code. Owner thread. */
+CPS_API cps_code_t cps_response_code(const cps_response_t *response);
+
+/** The code, where it is a registered one; else what stands for its class (RFC 7252 §5.9): 4.00 for 4.xx, 5.00 for 5.xx,
+ * and 2.00, "success", for 2.xx. Owner thread. */
+CPS_API cps_code_t cps_response_meaning(const cps_response_t *response);
+
+/** Text of a code: "Not Found"; of an unknown one that of its class; of a method its name. Static text. Any thread. */
+CPS_API const char *cps_code_text(uint8_t code);
+
+/** Code, options, payload. Owner thread. */
+CPS_API const cps_message_t *cps_response_message(const cps_response_t *response);
+
+/** The payload. Owner thread. */
+CPS_API cps_bytes_t cps_response_payload(const cps_response_t *response);
+
+/** The diagnostic text of a 4.xx or 5.xx for a developer (RFC 7252 §5.5.2), with "?" for what is no printable UTF-8; NULL
+ * where there is none, or where the payload has a Content-Format and so is a representation. Lives as long as the
+ * response. Owner thread. */
+CPS_API const char *cps_response_diagnostic(const cps_response_t *response);
+
+/** Whether it says that the method is not supported here: 4.05, or 5.01 as some servers have it (RFC 7252 §5.8). Owner
+ * thread. */
+CPS_API bool cps_response_method_unsupported(const cps_response_t *response);
+
+/** Location-Path and Location-Query as an absolute URI, resolved against the request's (RFC 7252 §5.10.7); lives as long as
+ * the response. CPS_ERR_NOT_FOUND where it has neither; CPS_ERR_BAD_OPTION where it cannot be told: a reserved Location-*
+ * option stands beside them, or a segment is "." or "..". Owner thread. */
+CPS_API CPS_MUST_USE cps_err_t cps_response_location(const cps_response_t *response, const char **uri);
+
+/** Max-Age in seconds (60 where it says none, RFC 7252 §5.10.5). Owner thread. */
+CPS_API uint32_t cps_response_max_age(const cps_response_t *response);
+
+/** Seconds that a 5.03 or 4.29 with Max-Age asks not to be asked again; else 0. Owner thread. */
+CPS_API uint32_t cps_response_retry_after(const cps_response_t *response);
+
+/** Whether OSCORE protected it. Owner thread. */
+CPS_API bool cps_response_sealed(const cps_response_t *response);
+
+/** Name of the credential that protected it; NULL: unprotected. Owner thread. */
+CPS_API const char *cps_response_credential(const cps_response_t *response);
+
+/** Where it came from: the proxy, where there is one. Owner thread. */
+CPS_API cps_addr_t cps_response_peer(const cps_response_t *response);
+
+/** Microseconds from sending the request (its last repeat) to the response. Owner thread. */
+CPS_API uint64_t cps_response_round_trip_us(const cps_response_t *response);
+
+/** Free it. NULL is no response. Owner thread. */
+CPS_API void cps_response_free(cps_response_t *response);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* COAPSULE_CLIENT_H */

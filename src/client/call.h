@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Steps of one request that stand in files of their own. */
+#ifndef CPS_CLIENT_CALL_H
+#define CPS_CLIENT_CALL_H
+
+#include "client/client.h"
+
+#define CPS_CALL_ADDRESSES_MAX 16U
+
+/** The addresses of the host that a call goes to, best first, by its deadline. CPS_ERR_RESOLVE. */
+CPS_MUST_USE cps_err_t cps_call_find(cps_client_t *client, const cps_call_t *call, cps_addr_t *out, size_t *count);
+
+/** Whether this machine knows a way to an address. What leads nowhere would be sent in vain until the deadline: a socket
+ * that serves many peers hears of it by errors that may be another peer's (src/host/udp.h), and so not for sure. */
+bool cps_call_has_route(const cps_addr_t *to);
+
+#endif /* CPS_CLIENT_CALL_H */
