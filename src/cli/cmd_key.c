@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+/* `coapsule key`: finds the subcommand and reads its options. */
+#include "cli/cmd_key.h"
+
+#include "cli/cmd.h"
+#include "crypto/provider.h"
+#include "wire/uri.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/* An option: where in cps_key_ask_t its value or flag goes. */
+typedef struct optionrow {
+    cps_arg_row_t arg;
+    size_t offset;
+} optionrow_t;
+
+#define AT(member) offsetof(cps_key_ask_t, member)
+
+/* One list for all: which subcommand takes which stands in its row. */
+enum option {
+    OPTION_STATE,
+    OPTION_PEER,
+    OPTION_FOR,
+    OPTION_ALGORITHM,
+    OPTION_HKDF,
+    OPTION_WINDOW,
+    OPTION_ID_CONTEXT,
+    OPTION_OUTPUT,
+    OPTION_NAME,
+    OPTION_UNUSED,
+    OPTION_NEXT,
+    OPTION_WEAK,
+    OPTION_SECRET,
+    OPTION_JSON,
+    OPTION_HELP,
+    OPTION_COUNT
+};
+
+static const optionrow_t options[OPTION_COUNT] = {
+    [OPTION_STATE] = {{0, "state", "FILE", "the keyring", false}, AT(state)},
+    [OPTION_PEER] = {{0, "peer", "PEER", "what the other end is called", false}, AT(peer)},
+    [OPTION_FOR] = {{0, "for", "PATTERN", "URIs it is used for, as in coap://door.local/**", false}, AT(pattern)},
+    [OPTION_ALGORITHM] = {{0, "algorithm", "NAME", "AEAD (AES-CCM-16-64-128)", false}, AT(algorithm)},
+    [OPTION_HKDF] = {{0, "hkdf", "HASH", "sha256 or sha512 (sha256)", false}, AT(hkdf)},
+    [OPTION_WINDOW] = {{0, "window", "N", "size of the replay window, 0 to 64 (32)", false}, AT(window)},
+    [OPTION_ID_CONTEXT] = {{0, "id-context", "HEX", "ID Context", false}, AT(id_context)},
+    [OPTION_OUTPUT] = {{'o', "output", "FILE", "the peer's file (NAME-for-PEER.cred)", false}, AT(output)},
+    [OPTION_NAME] = {{0, "name", "NAME", "call it so, whatever the file says", false}, AT(name)},
+    [OPTION_UNUSED] = {{0, "unused", NULL, "it never sent anything anywhere: start at 0", false}, AT(unused)},
+    [OPTION_NEXT] = {{0, "next-sequence", "N", "it has sent only numbers below N", false}, AT(next)},
+    [OPTION_WEAK] = {{0, "weak", NULL, "take a Master Secret of fewer than 16 bytes", false}, AT(weak)},
+    [OPTION_SECRET] = {{0, "secret", NULL, "show the secret too", false}, AT(secret)},
+    [OPTION_JSON] = {{0, "json", NULL, "as JSON", false}, AT(json)},
+    [OPTION_HELP] = {{'h', "help", NULL, NULL, false}, AT(help)},
+};
+
+#define TAKES(option) (1U << (unsigned)(option))
+
+typedef struct subrow {
+    const char *name;
+    const char *word; /* what its one word is called; NULL: none */
+    const char *summary;
+    unsigned takes;
+    int (*run)(const cps_key_ask_t *ask);
+} subrow_t;
+
+static const subrow_t subcommands[] = {
+    {"list", NULL, "the keys of the keyring", TAKES(OPTION_JSON), cps_key_list},
+    {"show", "NAME", "one key", TAKES(OPTION_SECRET), cps_key_show},
+    {"remove", "NAME", "forget a key; its sequence numbers are kept, so that it never starts anew", 0, cps_key_remove},
+};
+
+#define SUB_COUNT (sizeof subcommands / sizeof subcommands[0])
+
+static int help(void)
+{
+    puts("usage: coapsule key COMMAND ...\n");
+    for (size_t i = 0; i < SUB_COUNT; i++)
+        printf("  key %-6s %-5s %s\n", subcommands[i].name, subcommands[i].word != NULL ? subcommands[i].word : "",
+               subcommands[i].summary);
+    puts("\n  coapsule key COMMAND --help    its options\n\n"
+         "  coapsule key new phone --peer door --for 'coap://door.local/**'");
+    return 0;
+}
+
+/* The options of a subcommand, as a table of their own; `places` says which each is. */
+static size_t rows_of(const subrow_t *sub, cps_arg_row_t rows[OPTION_COUNT], size_t places[OPTION_COUNT])
+{
+    unsigned takes = sub->takes | TAKES(OPTION_STATE) | TAKES(OPTION_HELP);
+    size_t count = 0;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if ((takes & TAKES(i)) == 0)
+            continue;
+        places[count] = i;
+        rows[count++] = options[i].arg;
+    }
+    return count;
+}
+
+static int sub_help(const subrow_t *sub, const cps_arg_row_t *rows, size_t count)
+{
+    printf("usage: coapsule key %s%s%s [options]\n\n%s.\n\n", sub->name, sub->word != NULL ? " " : "",
+           sub->word != NULL ? sub->word : "", sub->summary);
+    cps_args_help(rows, count);
+    return 0;
+}
+
+static void take(cps_key_ask_t *ask, const optionrow_t *row, const char *value)
+{
+    char *member = (char *)ask + row->offset;
+    if (row->arg.value != NULL)
+        memcpy(member, &value, sizeof value);
+    else
+        *(bool *)member = true;
+}
+
+static int run(const subrow_t *sub, int argc, char **argv)
+{
+    char command[32];
+    cps_arg_row_t rows[OPTION_COUNT];
+    size_t places[OPTION_COUNT];
+    size_t count = rows_of(sub, rows, places);
+    snprintf(command, sizeof command, "coapsule key %s", sub->name);
+    cps_key_ask_t ask = {.command = command};
+    cps_args_t args = cps_args_begin(command, rows, count, argc, argv);
+    cps_arg_t arg;
+    cps_arg_got_t got;
+    while ((got = cps_args_next(&args, &arg)) == CPS_ARG_GOT) {
+        if (arg.row != NULL)
+            take(&ask, &options[places[arg.row - rows]], arg.value);
+        else if (ask.word == NULL && sub->word != NULL)
+            ask.word = arg.value;
+        else
+            return cps_usage(command, "\"%s\" is one word too many", arg.value);
+    }
+    if (got == CPS_ARG_WRONG)
+        return CPS_EXIT_USAGE;
+    if (ask.help)
+        return sub_help(sub, rows, count);
+    if (sub->word != NULL && ask.word == NULL)
+        return cps_usage(command, "%s is missing", sub->word);
+    return sub->run(&ask);
+}
+
+int cps_cmd_key(int argc, char **argv)
+{
+    const char *names[SUB_COUNT];
+    if (argc < 2)
+        return cps_usage("coapsule key", "which command? coapsule key --help lists them");
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return help();
+    for (size_t i = 0; i < SUB_COUNT; i++) {
+        names[i] = subcommands[i].name;
+        if (strcmp(argv[1], names[i]) == 0)
+            return run(&subcommands[i], argc - 1, argv + 1);
+    }
+    const char *near = cps_nearest(argv[1], names, SUB_COUNT);
+    return cps_usage("coapsule key", "there is no command \"%s\"; %s%s", argv[1],
+                     near != NULL ? "did you mean " : "coapsule key --help lists those there are",
+                     near != NULL ? near : "");
+}
+
+/* ---- what the subcommands share ---- */
+
+int cps_key_fail(const cps_key_ask_t *ask, cps_err_t err, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "%s: ", ask->command);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return cps_err_exit(err);
+}
+
+int cps_key_open(const cps_key_ask_t *ask, bool create, bool read_only, cps_store_t **out)
+{
+    char path[CPS_KEYRING_PATH_MAX];
+    *out = NULL;
+    int status = cps_keyring_path(ask->command, ask->state, path);
+    if (status == 0 && create && ask->state == NULL)
+        status = cps_keyring_make_folders(ask->command, path);
+    if (status != 0)
+        return status;
+    cps_store_options_t how = {.path = path, .create = create, .read_only = read_only};
+    cps_err_t err = cps_store_sqlite_open(out, &how);
+    return err == CPS_OK ? 0 : cps_key_fail(ask, err, "%s", cps_store_detail());
+}
+
+bool cps_key_name_valid(const char *name)
+{
+    if (name[0] == '\0' || name[0] == '-' || name[0] == '.' || strlen(name) > CPS_STORE_NAME_MAX)
+        return false;
+    for (; *name != '\0'; name++) {
+        char c = *name;
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && strchr("._-@", c) == NULL)
+            return false;
+    }
+    return true;
+}
+
+int cps_key_check_name(const cps_key_ask_t *ask, const char *name)
+{
+    if (name == NULL || cps_key_name_valid(name))
+        return 0;
+    return cps_usage(ask->command, "\"%s\" is no name: up to %u letters, digits, \".\", \"_\", \"-\" and \"@\"", name,
+                     CPS_STORE_NAME_MAX);
+}
+
+int cps_key_check_pattern(const cps_key_ask_t *ask, const char *pattern)
+{
+    const char *reason = NULL;
+    if (pattern == NULL)
+        return 0;
+    if (strlen(pattern) > CPS_STORE_PATTERN_MAX)
+        return cps_usage(ask->command, "the pattern is longer than %u bytes", CPS_STORE_PATTERN_MAX);
+    if (cps_uri_pattern_check(cps_bytes_str(pattern), &reason) != CPS_OK)
+        return cps_usage(ask->command, "pattern \"%s\": %s", pattern, reason);
+    return 0;
+}
+
+const char *cps_key_id(const cps_store_bytes_t *id, char out[2 * CPS_STORE_BYTES_MAX + 8])
+{
+    if (id->len == 0 || !cps_hex_encode(cps_bytes(id->data, id->len), out, 2 * CPS_STORE_BYTES_MAX + 8))
+        memcpy(out, "empty", sizeof "empty");
+    return out;
+}
+
+const char *cps_key_algorithm(const cps_store_key_t *key)
+{
+    const cps_aead_t *aead = cps_aead_find(key->aead);
+    return aead != NULL ? aead->name : "unknown";
+}
+
+const char *cps_key_hash(const cps_store_key_t *key) { return key->hash == CPS_HASH_SHA512 ? "SHA-512" : "SHA-256"; }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The commands under `coapsule key`: what they share. */
+#ifndef CPS_CLI_CMD_KEY_H
+#define CPS_CLI_CMD_KEY_H
+
+#include "cli/arg.h"
+#include "cli/cmd_keyring.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+/** What a command line under `key` said. Strings are the command line's. */
+typedef struct cps_key_ask {
+    const char *command; /**< for sentences: "coapsule key new" */
+    const char *word;    /**< the one word that is no option: a name or file */
+    const char *state;
+    const char *peer;
+    const char *pattern;
+    const char *algorithm;
+    const char *hkdf;
+    const char *window;
+    const char *id_context;
+    const char *output;
+    const char *name;
+    const char *next;
+    bool unused, weak, secret, json, help;
+} cps_key_ask_t;
+
+/** The subcommands: the exit code. */
+int cps_key_new(const cps_key_ask_t *ask);
+int cps_key_list(const cps_key_ask_t *ask);
+int cps_key_show(const cps_key_ask_t *ask);
+int cps_key_import(const cps_key_ask_t *ask);
+int cps_key_remove(const cps_key_ask_t *ask);
+
+/** Say why, and give the exit code of `err`. */
+__attribute__((format(printf, 3, 4))) int cps_key_fail(const cps_key_ask_t *ask, cps_err_t err, const char *format,
+                                                       ...);
+
+/** Open the keyring, made with `create`; 0, or the exit code with the sentence said. */
+int cps_key_open(const cps_key_ask_t *ask, bool create, bool read_only, cps_store_t **out);
+
+/** A name that a credential may have: letters, digits, "." "_" "-" "@", not "-" or "." first. It stands in lists of names,
+ * in configurations and in names of files. */
+bool cps_key_name_valid(const char *name);
+
+/** 0, or the exit code with the sentence said, for a name, a pattern. NULL passes. */
+int cps_key_check_name(const cps_key_ask_t *ask, const char *name);
+int cps_key_check_pattern(const cps_key_ask_t *ask, const char *pattern);
+
+/** Hex of an ID: "7a"; "empty" for none. Gives `out`. */
+const char *cps_key_id(const cps_store_bytes_t *id, char out[2 * CPS_STORE_BYTES_MAX + 8]);
+
+/** Names for people: "AES-CCM-16-64-128", "SHA-256". */
+const char *cps_key_algorithm(const cps_store_key_t *key);
+const char *cps_key_hash(const cps_store_key_t *key);
+
+#endif /* CPS_CLI_CMD_KEY_H */

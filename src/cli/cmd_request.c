@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+/* get, put, post, delete: one request. */
+#include "cli/cmd_request.h"
+
+#include "cli/cmd.h"
+#include "cli/cmd_keyring.h"
+#include "cli/show.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- the output file: made before the request is, so that nothing is carried out whose answer has no place ---- */
+
+typedef struct output {
+    int fd;
+    bool made; /* by us: taken away again where nothing comes */
+} output_t;
+
+static int open_output(const cps_ask_t *ask, output_t *out)
+{
+    *out = (output_t){STDOUT_FILENO, false};
+    if (ask->output == NULL)
+        return 0;
+    out->fd = open(ask->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    out->made = out->fd >= 0;
+    if (out->fd < 0 && errno == EEXIST)
+        out->fd = open(ask->output, O_WRONLY | O_CLOEXEC);
+    if (out->fd >= 0)
+        return 0;
+    fprintf(stderr, "%s: %s: %s; nothing was sent\n", ask->command, ask->output, strerror(errno));
+    return cps_err_exit(CPS_ERR_IO);
+}
+
+static void close_output(const cps_ask_t *ask, const output_t *out, bool used)
+{
+    if (ask->output == NULL)
+        return;
+    if (out->made && !used)
+        (void)unlink(ask->output);
+    close(out->fd);
+}
+
+/* What was in the file before goes, now that there is something to write. A device has no length. */
+static int empty_output(const cps_ask_t *ask, const output_t *out)
+{
+    if (ask->output == NULL || out->made || ftruncate(out->fd, 0) == 0 || errno == EINVAL)
+        return 0;
+    fprintf(stderr, "%s: %s: %s\n", ask->command, ask->output, strerror(errno));
+    return cps_err_exit(CPS_ERR_IO);
+}
+
+/* ---- the request ---- */
+
+static cps_err_t make_client(const cps_ask_t *ask, const char *keyring, cps_client_t **client)
+{
+    return cps_client_new(client,
+                          CPS_CLIENT_OPTIONS(.state = keyring, .credential = ask->credential, .proxy = ask->proxy,
+                                             .proxy_uri = ask->proxy_uri, .plain = ask->plain, .sealed = ask->sealed,
+                                             .timeout_ms = ask->timeout_ms));
+}
+
+static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t *out, bool *used)
+{
+    cps_response_t *response = NULL;
+    cps_client_request_t request = {.size = sizeof request,
+                                    .method = ask->method,
+                                    .uri = ask->uri,
+                                    .options = ask->options,
+                                    .option_count = ask->option_count,
+                                    .token = cps_bytes(ask->token, ask->token_len),
+                                    .non_confirmable = ask->non_confirmable,
+                                    .repeat_unsafe = ask->again};
+    request.payload = ask->file != NULL ? cps_bytes(ask->payload, ask->payload_len) : cps_bytes_str(ask->text);
+    cps_show_trace_t trace = {.ask = ask, .payload = request.payload};
+    cps_client_trace_t hooks = cps_show_trace(&trace);
+    if (ask->verbose != 0)
+        cps_client_set_trace(client, &hooks);
+    cps_err_t err = cps_client_request(client, &request, &response);
+    if (err != CPS_OK)
+        return cps_show_failure(ask, client, err);
+    *used = true;
+    int status = empty_output(ask, out);
+    if (status == 0)
+        status = cps_show_response(ask, response, out->fd);
+    cps_response_free(response);
+    return status;
+}
+
+/* The keyring named, or the user's own where there is one. Without one nothing is sealed. */
+static int find_keyring(const cps_ask_t *ask, char path[CPS_KEYRING_PATH_MAX], const char **keyring)
+{
+    bool needed = ask->credential != NULL || ask->sealed || ask->state != NULL;
+    *keyring = NULL;
+    if (ask->plain)
+        return 0;
+    int status = cps_keyring_path(ask->command, ask->state, path);
+    if (status != 0)
+        return needed ? status : 0;
+    if (needed || access(path, F_OK) == 0 || errno != ENOENT)
+        *keyring = path;
+    return 0;
+}
+
+static int carry_out(const cps_ask_t *ask)
+{
+    char path[CPS_KEYRING_PATH_MAX];
+    const char *keyring = NULL;
+    cps_client_t *client = NULL;
+    output_t out;
+    bool used = false;
+    int status = find_keyring(ask, path, &keyring);
+    if (status == 0)
+        status = open_output(ask, &out);
+    if (status != 0)
+        return status;
+    cps_err_t err = make_client(ask, keyring, &client);
+    status = err == CPS_OK ? ask_client(ask, client, &out, &used) : cps_show_failure(ask, NULL, err);
+    close_output(ask, &out, used);
+    bool stuck = client != NULL && cps_client_is_stuck(client);
+    cps_client_free(client);
+    if (stuck && fflush(NULL) == 0) /* exit() would wait for the thread that hangs in a look-up */
+        _exit(status);
+    return status;
+}
+
+static int help(const cps_ask_t *ask)
+{
+    size_t count;
+    const cps_arg_row_t *rows = cps_cmd_request_options(&count);
+    printf("usage: %s [options] URI\n\n", ask->command);
+    cps_args_help(rows, count);
+    puts("\nThe body goes to standard output, everything else to standard error. A credential of the keyring whose "
+         "pattern\n"
+         "fits the URI seals the request (OSCORE); see coapsule-key(1).\n\n"
+         "  coapsule get coap://door.local/lock\n"
+         "  coapsule -v put coap://door.local/lock -e unlocked --proxy coap://gw.example");
+    return 0;
+}
+
+static int request(const char *command, const char *method, int argc, char **argv)
+{
+    cps_ask_t *ask = calloc(1, sizeof *ask);
+    if (ask == NULL)
+        return cps_err_exit(CPS_ERR_MEMORY);
+    ask->command = command;
+    int status = cps_ask_read(ask, method, argc, argv);
+    if (status == 0)
+        status = ask->help ? help(ask) : carry_out(ask);
+    cps_ask_free(ask);
+    free(ask);
+    return status;
+}
+
+int cps_cmd_request(int argc, char **argv)
+{
+    char command[32];
+    snprintf(command, sizeof command, "coapsule %s", argv[0]);
+    return request(command, argv[0], argc, argv);
+}
+
+int cps_cmd_request_any(int argc, char **argv) { return request("coapsule", "", argc, argv); }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a request on the command line asks for, and how it is read. */
+#ifndef CPS_CLI_CMD_REQUEST_H
+#define CPS_CLI_CMD_REQUEST_H
+
+#include "cli/arg.h"
+
+#include <coapsule/client.h>
+
+#define CPS_ASK_OPTIONS_MAX 64U
+#define CPS_ASK_BYTES_MAX   4096U  /* of options given */
+#define CPS_ASK_PAYLOAD_MAX 65536U /* of a file that is sent: more never fits a message */
+
+/** A request as it was asked for. Strings are the command line's. */
+typedef struct cps_ask {
+    const char *command; /**< for sentences: "coapsule put" */
+    cps_code_t method;
+    const char *uri;
+    const char *text;   /**< -e */
+    const char *file;   /**< -f */
+    const char *output; /**< -o */
+    const char *proxy;
+    const char *proxy_uri;
+    const char *credential;
+    const char *state;
+    cps_option_t options[CPS_ASK_OPTIONS_MAX];
+    size_t option_count;
+    uint8_t bytes[CPS_ASK_BYTES_MAX]; /**< values of `options` */
+    size_t bytes_used;
+    uint8_t token[8];
+    size_t token_len;
+    uint8_t *payload; /**< read from a file; or NULL */
+    size_t payload_len;
+    uint32_t timeout_ms;
+    unsigned verbose;
+    bool non_confirmable, quiet, json, plain, sealed, again, help;
+} cps_ask_t;
+
+/** The options of a request, for `coapsule -v put URI`. */
+const cps_arg_row_t *cps_cmd_request_options(size_t *count);
+
+/** A request whose method -m says. */
+int cps_cmd_request_any(int argc, char **argv);
+
+/** Read a command line; `method` is empty where -m says it. 0, or the exit code with the sentence said. */
+int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv);
+
+/** Give back what reading took. */
+void cps_ask_free(cps_ask_t *ask);
+
+#endif /* CPS_CLI_CMD_REQUEST_H */

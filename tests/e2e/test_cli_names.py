@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Names: which of their addresses a request goes to, and what a look-up may cost. In a network and with system files of its
+own, so that names mean what a case says."""
+import ctypes
+import os
+import socket
+
+from lib import coap, fake, netns
+from lib.tap import case, run
+
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x00020000, 0x1000, 0x4000, 0x40000
+
+
+def mount(source, target, flags):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(source, target, None, flags, None) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
+
+
+def own_files():
+    """From here on /etc is what cases write, for this process and what it starts."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    mount(b"none", b"/", MS_REC | MS_PRIVATE)
+
+
+def give(t, path, text):
+    """Let a file of the system have this text until the end of the case."""
+    name = t.tmp / path.replace("/", "_")
+    name.write_text(text)
+    mount(str(name).encode(), path.encode(), MS_BIND)
+    t.cleanup(ctypes.CDLL(None).umount2, path.encode(), 2)
+
+
+def names(t, hosts):
+    give(t, "/etc/hosts", hosts)
+    give(t, "/etc/nsswitch.conf", "hosts: files\n")
+    give(t, "/etc/gai.conf", "precedence ::1/128 50\nprecedence ::ffff:0:0/96 10\n")
+
+
+def hello(request):
+    return fake.answer(request, "2.05", payload=b"hello")
+
+
+def ask(t, *argv, **options):
+    return t.run([t.command, *argv], env={"XDG_STATE_HOME": str(t.tmp / "state")}, **options)
+
+
+@case("", "a name goes to its address, and is told to the server")
+def a_name(t):
+    names(t, "127.0.0.7 door.test\n")
+    server = fake.Server(t, hello, host="127.0.0.7")
+    done = ask(t, "get", f"coap://Door.Test:{server.port}/a")
+    assert (done.status, done.out) == (0, "hello"), done.describe()
+    assert server.requests[0].option(coap.URI_HOST) == b"door.test"
+
+
+@case("", "the next address of a name is tried where nothing listens at the one before")
+def next_address(t):
+    names(t, "::1 door.test\n127.0.0.7 door.test\n")
+    server = fake.Server(t, hello, host="127.0.0.7")
+    done = ask(t, "-v", "post", "-e", "x", f"coap://door.test:{server.port}/a")
+    assert (done.status, done.out) == (0, "hello"), done.describe()
+    assert len(server.requests) == 1 and done.err.count("> 0.02 POST /a") == 2, done.describe()
+
+
+@case("", "the next address is not tried where the one before may have received the request")
+def no_next_address(t):
+    names(t, "::1 door.test\n127.0.0.7 door.test\n")
+    silent = fake.Server(t, lambda request: None, host="::1")
+    other = fake.Server(t, hello, host="127.0.0.7", port=silent.port)
+    done = ask(t, "put", "-e", "x", "-B", "0.5", f"coap://door.test:{silent.port}/a")
+    assert done.status == 6 and "may have been carried out" in done.err, done.describe()
+    assert len(silent.requests) == 1 and not other.requests
+
+
+@case("", "an address to which no way leads is a local error at once; the next one is tried")
+def no_route(t):
+    names(t, "2001:db8::1 door.test\n127.0.0.7 door.test\n2001:db8::1 far.test\n")
+    server = fake.Server(t, hello, host="127.0.0.7")
+    done = ask(t, "get", f"coap://door.test:{server.port}/a")
+    assert (done.status, done.out) == (0, "hello"), done.describe()
+    for host in ("far.test", "[2001:db8::1]", "192.0.2.1"):
+        done = ask(t, "get", f"coap://{host}/a")
+        assert done.status == 3 and "no way leads there" in done.err and done.seconds < 5, done.describe()
+
+
+@case("", "a name without address is a local error, and nothing is sent")
+def no_name(t):
+    names(t, "127.0.0.1 localhost\n")
+    done = ask(t, "get", "coap://nowhere.test/a")
+    assert done.status == 3 and "nowhere.test has no address" in done.err and "nothing was sent" in done.err, done.describe()
+
+
+@case("", "a look-up that hangs ends at the deadline")
+def hanging(t):
+    mute = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    t.cleanup(mute.close)
+    mute.bind(("127.0.0.9", 53))
+    give(t, "/etc/nsswitch.conf", "hosts: dns\n")
+    give(t, "/etc/resolv.conf", "nameserver 127.0.0.9\noptions timeout:30 attempts:1\n")
+    done = ask(t, "get", "-B", "0.5", "coap://slow.test/a")
+    assert done.status == 3 and "slow.test has no address" in done.err and done.seconds < 10, done.describe()
+
+
+if __name__ == "__main__":
+    netns.enter()
+    own_files()
+    run()
