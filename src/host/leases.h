@@ -22,10 +22,10 @@ void cps_leases_on_refused(cps_leases_t *leases, cps_leases_refused_fn refused, 
 /** A CPS_EVENT_JOB of the endpoint: done by itself from here on. */
 void cps_leases_job(cps_leases_t *leases, const cps_event_t *event);
 
-/** Whether the store is at work: wait for it before a clean exit saves. */
+/** Whether the store is at work: nobody else calls it meanwhile, and a clean exit waits before it saves. */
 bool cps_leases_busy(const cps_leases_t *leases);
 
-/** Stop; nothing may be under way. The memory is freed when the loop has run once more. NULL is none. */
+/** Stop, before the worker is closed; what is under way is finished first. The store is the caller's again. NULL is none. */
 void cps_leases_close(cps_leases_t *leases);
 
 #endif /* CPS_HOST_LEASES_H */
