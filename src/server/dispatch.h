@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+/* From a request event to the handler of a resource, and from its reply back to the endpoint. Knows neither sockets nor a
+ * clock: what it submits goes through a function of its owner, so that tests drive it with an endpoint in memory. */
+#ifndef CPS_SERVER_DISPATCH_H
+#define CPS_SERVER_DISPATCH_H
+
+#include "server/own.h"
+#include "server/site.h"
+
+/** What became of a request: one log line. */
+typedef struct cps_dispatch_note {
+    enum {
+        CPS_SERVED_ANSWERED, /**< by a handler */
+        CPS_SERVED_REFUSED,  /**< no handler ran */
+        CPS_SERVED_FAILED    /**< the handler did not answer, or the answer could not be sent */
+    } kind;
+    const cps_request_t *request;
+    uint8_t code;       /**< of the answer; CPS_EMPTY: none could be sent */
+    const char *reason; /**< static text */
+    cps_err_t err;
+} cps_dispatch_note_t;
+
+typedef struct cps_dispatch_hooks {
+    cps_err_t (*submit)(void *user, const cps_command_t *command);
+    const char *(*credential)(void *user, const cps_event_request_t *request); /**< name of who sealed it; never NULL */
+    void (*note)(void *user, const cps_dispatch_note_t *note);
+    void (*later)(void *user); /**< call cps_dispatch_retry soon: the output was full */
+    void *user;
+} cps_dispatch_hooks_t;
+
+typedef struct cps_dispatch {
+    cps_dispatch_hooks_t hooks;
+    cps_site_t site;
+    cps_own_t own;
+    cps_request_t *requests; /**< all there are */
+    size_t limit;
+    cps_request_t *free;
+    cps_request_t *kept_first; /**< answers that the full output did not take, in order */
+    cps_request_t *kept_last;
+    size_t deferred;
+    size_t payload_max; /**< of an answer */
+    bool closing;       /**< nothing new is taken */
+    uint64_t etag_base;
+    uint64_t etag_count;
+    uint64_t list_etag; /**< of /.well-known/core */
+} cps_dispatch_t;
+
+/** How it is made. */
+typedef struct cps_dispatch_options {
+    size_t requests;    /**< how many may be open at once */
+    size_t payload_max; /**< largest payload of an answer */
+    const char *names;  /**< of this server, separated by spaces */
+    cps_rng_t *rng;     /**< used during the call only */
+} cps_dispatch_options_t;
+
+/** Make one with nothing but /.well-known/core. CPS_ERR_MEMORY. */
+CPS_MUST_USE cps_err_t cps_dispatch_init(cps_dispatch_t *d, const cps_dispatch_hooks_t *hooks,
+                                         const cps_dispatch_options_t *options);
+
+/** Free it. Requests that are still open are forgotten: cps_dispatch_close first. */
+void cps_dispatch_fini(cps_dispatch_t *d);
+
+/** Add a resource (cps_site_add). */
+CPS_MUST_USE cps_err_t cps_dispatch_add(cps_dispatch_t *d, const cps_resource_t *resource, const char **reason);
+
+/** A CPS_EVENT_REQUEST. */
+void cps_dispatch_take(cps_dispatch_t *d, const cps_event_t *event);
+
+/** Send the answers that the full output did not take; false where some are left. */
+bool cps_dispatch_retry(cps_dispatch_t *d);
+
+/** Take nothing new, and answer 5.03 to what is still deferred. */
+void cps_dispatch_close(cps_dispatch_t *d);
+
+/** A number that this process has not given before, and an earlier one hardly has: for ETags. */
+void cps_dispatch_etag(cps_dispatch_t *d, uint8_t etag[8]);
+
+#endif /* CPS_SERVER_DISPATCH_H */
