@@ -6,6 +6,7 @@
 #include <coapsule/client.h>
 #include <coapsule/core.h>
 #include <coapsule/error.h>
+#include <coapsule/server.h>
 #include <coapsule/types.h>
 
 #endif /* COAPSULE_COAPSULE_H */
