@@ -20,6 +20,7 @@ static const commandrow_t commands[] = {
     {"post", "hand something to a resource", cps_cmd_request, true},
     {"delete", "delete a resource", cps_cmd_request, true},
     {"key", "make, list, show, import and remove keys", cps_cmd_key, false},
+    {"serve", "serve resources", cps_cmd_serve, false},
     {"proxy", "forward requests that others send", cps_cmd_proxy, false},
 };
 

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The daemon: a server driven by the loop of this file, which adds what the library leaves to its callers: signals, and
+ * things that answer later. */
+#include "cli/cmd_serve.h"
+
+#include "cli/cmd.h"
+#include "cli/cmd_keyring.h"
+#include "cli/kind.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#define COMMAND "coapsule serve"
+
+typedef struct daemon {
+    cps_serve_t *serve;
+    cps_server_t *server;
+    cps_kinds_t kinds;
+    cps_log_t log; /* what the things say; the server has its own */
+    int signals;
+    char listen[CPS_SERVE_LISTEN_MAX];
+    char state[CPS_KEYRING_PATH_MAX];
+    char *contexts;
+} daemon_t;
+
+/* ---- what the server is made with ---- */
+
+static bool join_listen(daemon_t *d)
+{
+    const cps_addr_t *addrs = d->serve->conf.listen.items;
+    cps_writer_t w = cps_writer(d->listen, sizeof d->listen - 1);
+    char text[CPS_ADDR_TEXT_MAX];
+    if (d->serve->listen[0] != '\0')
+        cps_write_str(&w, d->serve->listen);
+    for (size_t i = 0; d->serve->listen[0] == '\0' && i < d->serve->conf.listen.count; i++) {
+        cps_write_str(&w, i != 0 ? " coap://" : "coap://");
+        cps_write_str(&w, cps_addr_format(&addrs[i], text));
+    }
+    d->listen[cps_written(&w).len] = '\0';
+    return !w.failed;
+}
+
+static bool join_contexts(daemon_t *d)
+{
+    const char *const *names = d->serve->conf.contexts.items;
+    size_t count = d->serve->conf.contexts.count;
+    size_t room = 1;
+    for (size_t i = 0; i < count; i++)
+        room += strlen(names[i]) + 1;
+    d->contexts = count != 0 ? calloc(1, room) : NULL;
+    if (count != 0 && d->contexts == NULL)
+        return false;
+    cps_writer_t w = cps_writer(d->contexts, d->contexts != NULL ? room - 1 : 0);
+    for (size_t i = 0; i < count; i++) {
+        cps_write_str(&w, names[i]);
+        cps_write_u8(&w, ' ');
+    }
+    return !w.failed;
+}
+
+static bool needs_keys(const cps_conf_daemon_t *conf)
+{
+    const cps_conf_resource_t *resources = conf->resources.items;
+    bool needed = conf->contexts.count != 0;
+    for (size_t i = 0; i < conf->resources.count; i++)
+        needed = needed || resources[i].sealed;
+    return needed;
+}
+
+/* The keyring: as named, a relative name in $STATE_DIRECTORY where the service manager gives one; else the keyring of
+ * the commands. `*path` stays NULL where nothing needs one. 0, or the exit code. */
+static int find_state(daemon_t *d, const char **path)
+{
+    const char *named = d->serve->state != NULL ? d->serve->state : d->serve->conf.state;
+    const char *folder = d->serve->state == NULL ? getenv("STATE_DIRECTORY") : NULL;
+    *path = NULL;
+    if (named == NULL && !needs_keys(&d->serve->conf))
+        return 0;
+    *path = d->state;
+    if (folder == NULL || folder[0] == '\0' || (named != NULL && named[0] == '/'))
+        return cps_keyring_path(COMMAND, named, d->state);
+    int folder_len = (int)strcspn(folder, ":"); /* systemd may name several */
+    int len = snprintf(d->state, sizeof d->state, "%.*s/%s", folder_len, folder, named != NULL ? named : "keyring.db");
+    if (len > 0 && (size_t)len < sizeof d->state)
+        return 0;
+    fprintf(stderr, "%s: the path of the keyring is too long\n", COMMAND);
+    return CPS_EXIT_USAGE;
+}
+
+static int fail(cps_err_t err, const char *detail)
+{
+    fprintf(stderr, "%s: %s\n", COMMAND, detail[0] != '\0' ? detail : cps_err_text(err));
+    return cps_err_exit(err);
+}
+
+static int make_server(daemon_t *d)
+{
+    static const char *const levels[] = {"error", "warning", "info", "debug"};
+    static const char *const formats[] = {"text", "json"};
+    const cps_conf_daemon_t *conf = &d->serve->conf;
+    const char *state = NULL;
+    int status = find_state(d, &state);
+    if (status != 0)
+        return status;
+    if (!join_listen(d) || !join_contexts(d))
+        return fail(CPS_ERR_MEMORY, "");
+    cps_err_t err = cps_server_new(
+        &d->server, CPS_SERVER_OPTIONS(.listen = d->serve->listen_set ? d->listen : NULL, .state = state,
+                                       .contexts = d->contexts, .endpoint = cps_serve_endpoint(conf),
+                                       .log_level = levels[conf->log_level], .log_format = formats[conf->log_format]));
+    return err == CPS_OK ? 0 : fail(err, cps_server_detail(NULL));
+}
+
+static int add_resource(daemon_t *d, const cps_conf_resource_t *from)
+{
+    size_t room = cps_kinds_allow_room(from);
+    char *allow = malloc(room);
+    cps_resource_t resource;
+    cps_err_t err = allow != NULL ? cps_kinds_make(&d->kinds, from, &resource, allow, room) : CPS_ERR_MEMORY;
+    if (err == CPS_OK)
+        err = cps_server_add(d->server, &resource);
+    free(allow);
+    return err == CPS_OK ? 0 : fail(err, cps_server_detail(d->server));
+}
+
+static int add_resources(daemon_t *d)
+{
+    const cps_conf_list_t *list = &d->serve->conf.resources;
+    const cps_conf_resource_t *resources = list->items;
+    int status = 0;
+    for (size_t i = 0; i < list->count && status == 0; i++)
+        status = add_resource(d, &resources[i]);
+    return status;
+}
+
+/* ---- serving ---- */
+
+/* Signals become something to read. They are blocked before there is a second thread, so that none gets them otherwise;
+ * SIGPIPE is blocked alone: a log that nobody reads ends nothing. */
+static int catch_signals(void)
+{
+    sigset_t caught;
+    sigset_t blocked;
+    sigemptyset(&caught);
+    sigaddset(&caught, SIGINT);
+    sigaddset(&caught, SIGTERM);
+    sigaddset(&caught, SIGHUP);
+    blocked = caught;
+    sigaddset(&blocked, SIGPIPE);
+    return sigprocmask(SIG_BLOCK, &blocked, NULL) == 0 ? signalfd(-1, &caught, SFD_CLOEXEC) : -1;
+}
+
+/* One line for who waits for it, a script, a test or a person, whatever else is logged. */
+static void say_ready(daemon_t *d)
+{
+    char text[CPS_SERVE_LISTEN_MAX];
+    cps_writer_t w = cps_writer(text, sizeof text - 1);
+    cps_log_level_t level = d->log.options.level;
+    const char *address;
+    for (size_t i = 0; (address = cps_server_address(d->server, i)) != NULL; i++) {
+        cps_write_str(&w, i != 0 ? " coap://" : "coap://");
+        cps_write_str(&w, address);
+    }
+    text[cps_written(&w).len] = '\0';
+    d->log.options.level = CPS_LOG_INFO;
+    CPS_LOG(&d->log, CPS_LOG_INFO, "ready", cps_log_text("at", text));
+    d->log.options.level = level;
+}
+
+static int sooner(int a, int b)
+{
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return a < b ? a : b;
+}
+
+static int serve_until_signal(daemon_t *d)
+{
+    struct pollfd fds[] = {{.fd = cps_server_fd(d->server), .events = POLLIN}, {.fd = d->signals, .events = POLLIN}};
+    while (fds[1].revents == 0) {
+        cps_err_t err = cps_server_step(d->server);
+        if (err != CPS_OK)
+            return fail(err, cps_server_detail(d->server));
+        cps_kinds_answer(&d->kinds, false);
+        int timeout = sooner(cps_server_timeout_ms(d->server), cps_kinds_timeout_ms(&d->kinds));
+        if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+            return fail(CPS_ERR_IO, "waiting for the network failed");
+    }
+    cps_kinds_answer(&d->kinds, true);
+    return 0;
+}
+
+static int run(daemon_t *d)
+{
+    d->signals = catch_signals();
+    if (d->signals < 0)
+        return fail(CPS_ERR_IO, "signals cannot be caught");
+    int status = make_server(d);
+    if (status != 0)
+        return status;
+    cps_kinds_init(&d->kinds, d->server, &d->log, d->serve->conf.limits.body);
+    status = add_resources(d);
+    if (status == 0) {
+        say_ready(d);
+        status = serve_until_signal(d);
+    }
+    cps_server_free(d->server);
+    cps_log_flush(&d->log);
+    cps_kinds_fini(&d->kinds);
+    return status;
+}
+
+int cps_serve_run(cps_serve_t *serve)
+{
+    daemon_t *d = calloc(1, sizeof *d);
+    if (d == NULL)
+        return fail(CPS_ERR_MEMORY, "");
+    d->serve = serve;
+    d->signals = -1;
+    cps_log_options_t log = {.level = (cps_log_level_t)serve->conf.log_level,
+                             .format = (cps_log_format_t)serve->conf.log_format,
+                             .fd = 2,
+                             .burst = UINT32_MAX}; /* each run of a counter stands in the log */
+    cps_log_init(&d->log, &log);
+    int status = run(d);
+    if (d->signals >= 0)
+        (void)close(d->signals);
+    free(d->contexts);
+    free(d);
+    return status;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The kinds of resources that `coapsule serve` knows: examples that show what a server does, and that tests and the demo
+ * ask. */
+#ifndef CPS_CLI_KIND_H
+#define CPS_CLI_KIND_H
+
+#include "host/clock.h"
+#include "host/conf_daemon.h"
+#include "host/log.h"
+
+#include <coapsule/server.h>
+
+#define CPS_KIND_BODY_MAX 1024U /* what fits one message (RFC 7252 §4.6) */
+
+typedef struct cps_kinds cps_kinds_t;
+
+/** What a resource of a kind knows and holds. */
+typedef struct cps_thing {
+    cps_kinds_t *kinds;
+    char *path; /**< without the first "/" */
+    uint64_t delay_us;
+    uint8_t etag[8]; /**< of what it holds now */
+    bool exists;
+    bool unlocked;
+    uint64_t number;
+    uint8_t *bytes; /**< CPS_KIND_BODY_MAX of them, of kind value */
+    size_t len;
+    int32_t format; /**< Content-Format of the bytes; -1: none was given */
+} cps_thing_t;
+
+/** A request that a slow thing answers later. */
+typedef struct cps_kind_waiting {
+    cps_request_t *request;
+    cps_time_us_t due_us;
+} cps_kind_waiting_t;
+
+struct cps_kinds {
+    cps_server_t *server; /**< NULL while a configuration is only checked */
+    cps_log_t *log;
+    uint32_t body_max; /**< largest body taken, at most CPS_KIND_BODY_MAX */
+    cps_clock_t clock;
+    cps_thing_t **things;
+    size_t count;
+    cps_kind_waiting_t *waiting; /**< in the order in which they came */
+    size_t waiting_count;
+    size_t waiting_room;
+};
+
+/** None yet. */
+void cps_kinds_init(cps_kinds_t *kinds, cps_server_t *server, cps_log_t *log, uint64_t body_max);
+
+/** After the server: nothing is answered any more. */
+void cps_kinds_fini(cps_kinds_t *kinds);
+
+/**
+ * Make the thing of a configured resource and describe it: `*resource` can be given to a server, and is valid until
+ * the next call; `allow` is `allow_room` bytes for its list of names. CPS_ERR_MEMORY; CPS_ERR_CONFIG where a name in
+ * `allow` cannot stand in a list.
+ */
+CPS_MUST_USE cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cps_resource_t *resource,
+                                      char *allow, size_t allow_room);
+
+/** How much room the list of names of a resource takes. */
+size_t cps_kinds_allow_room(const cps_conf_resource_t *from);
+
+/** How many milliseconds until a slow thing has to answer; -1: none. */
+int cps_kinds_timeout_ms(const cps_kinds_t *kinds);
+
+/** Answer what is due; with `all` everything that waits. */
+void cps_kinds_answer(cps_kinds_t *kinds, bool all);
+
+/** What a kind does with a request, one function for all its methods (kind_things.c). */
+cps_err_t cps_kind_lock_get(cps_request_t *request, void *user);
+cps_err_t cps_kind_lock_set(cps_request_t *request, void *user);
+cps_err_t cps_kind_sensor_get(cps_request_t *request, void *user);
+cps_err_t cps_kind_value_get(cps_request_t *request, void *user);
+cps_err_t cps_kind_value_set(cps_request_t *request, void *user);
+cps_err_t cps_kind_value_delete(cps_request_t *request, void *user);
+cps_err_t cps_kind_counter_get(cps_request_t *request, void *user);
+cps_err_t cps_kind_counter_post(cps_request_t *request, void *user);
+cps_err_t cps_kind_slow(cps_request_t *request, void *user);
+cps_err_t cps_kind_echo(cps_request_t *request, void *user);
+
+#endif /* CPS_CLI_KIND_H */
