@@ -176,7 +176,9 @@ typedef struct cps_event_request {
     uint64_t echo_age_us; /**< proven by an Echo inside: made at most so long ago; or CPS_AGE_UNKNOWN */
     uint64_t partial_iv;  /**< number that it was sealed under; counts with a context only */
     bool confirmable;
-    bool oscore; /**< has an OSCORE option that these layers did not open (proxy) */
+    bool oscore;   /**< has an OSCORE option that these layers did not open (proxy) */
+    bool verified; /**< unprotected: its Echo is one of ours and proves the address. A proxy does not pass it on
+                        (RFC 9175 §2.3) */
 } cps_event_request_t;
 
 /** A response to a request of ours. */
@@ -308,6 +310,8 @@ typedef struct cps_command_reply {
     size_t option_count;
     cps_bytes_t payload;
     bool refused; /**< no handler ran and nothing changed: an unprotected request need not be remembered */
+    bool kept; /**< the caller has the answer still if this one cannot go: CPS_ERR_NOT_FRESH where it is too large for
+                       an address that proved nothing */
 } cps_command_reply_t;
 
 typedef struct cps_command_job_done {
@@ -320,7 +324,8 @@ typedef enum cps_command_kind {
     CPS_COMMAND_REQUEST,
     CPS_COMMAND_CANCEL, /**< forget our request */
     CPS_COMMAND_REPLY,
-    CPS_COMMAND_CHALLENGE, /**< answer a sealed request with 4.01 and Echo: it has to prove its freshness */
+    CPS_COMMAND_CHALLENGE, /**< answer a sealed request with 4.01 and Echo: it has to prove its freshness. In a proxy, any
+                                request: it has to prove its address */
     CPS_COMMAND_DEFER,     /**< the answer comes later: nothing is due before the ACK delay */
     CPS_COMMAND_IGNORE,    /**< there will be no answer; a CON is still acknowledged */
     CPS_COMMAND_JOB_DONE
@@ -339,7 +344,7 @@ typedef struct cps_command {
 /**
  * Give a command. `*handle` (may be NULL) names a new request. Everything is copied before the call returns.
  * CPS_ERR_ARGUMENT, CPS_ERR_STALE, CPS_ERR_FULL, CPS_ERR_BUSY (waiting queue full), CPS_ERR_TOO_LARGE,
- * CPS_ERR_BAD_OPTION, CPS_ERR_STATE_LOST, CPS_ERR_SEQ_EXHAUSTED. After an error nothing has been taken up; for a
+ * CPS_ERR_BAD_OPTION, CPS_ERR_STATE_LOST, CPS_ERR_SEQ_EXHAUSTED, CPS_ERR_NOT_FRESH. After an error nothing has been taken up; for a
  * reply the request is still open.
  * Owner thread.
  */

@@ -74,6 +74,7 @@ static void fill_request(const cps_ep_t *ep, const cps_inbound_t *in, const cps_
     r->partial_iv = in->receipt.number;
     r->confirmable = served->confirmable;
     r->oscore = in->entry == NULL && cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value);
+    r->verified = in->entry == NULL && in->verified;
 }
 
 static cps_verdict_t request(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)

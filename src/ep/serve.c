@@ -259,13 +259,16 @@ static cps_err_t build_challenge(cps_ep_t *ep, cps_echo_use_t use, cps_msg_t *ms
 }
 
 /* What does not fit the budget of an unverified address becomes 4.01 with Echo, in the ACK or as NON (RFC 9175 §2.4).
- * After an unsafe method that would make the client run it again, so its answer goes without payload instead. */
-static cps_err_t limit(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool *refused)
+ * After an unsafe method that would make the client run it again, so its answer goes without payload instead, unless
+ * whoever gave the answer keeps it until the address is proven. */
+static cps_err_t limit(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool kept, bool *refused)
 {
     msg->token = cps_bytes(served->token, served->token_len);
     if (served->verified || served->context != 0 || cps_amplify_copies(served->room, cps_msg_len(msg)) > 0)
         return CPS_OK;
     cps_ep_note(ep, CPS_NOTE_AMPLIFICATION, &served->path, NULL, cps_msg_len(msg));
+    if (kept)
+        return CPS_ERR_NOT_FRESH;
     if (cps_method_is_unsafe(served->code) && !*refused) {
         msg->options = cps_bytes(NULL, 0);
         msg->payload = cps_bytes(NULL, 0);
@@ -285,7 +288,7 @@ cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply)
         return CPS_ERR_STALE;
     cps_err_t err = build(ep, reply, &msg);
     if (err == CPS_OK)
-        err = limit(ep, served, &msg, &refused);
+        err = limit(ep, served, &msg, reply->kept, &refused);
     if (err == CPS_OK)
         err = send_answer(ep, served, &msg, refused);
     return err == CPS_ERR_WAIT ? CPS_OK : err;
@@ -298,11 +301,14 @@ cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
     if (served == NULL)
         return CPS_ERR_STALE;
     cps_oscore_entry_t *entry = cps_ep_context(ep, served->context);
-    if (entry == NULL)
+    if (entry == NULL && ep->config.layers->opens_oscore)
         return CPS_ERR_ARGUMENT; /* the Echo has to be integrity protected (ECHO-16) */
-    cps_err_t err = build_challenge(ep, cps_ep_echo_inner(entry), &msg);
-    if (err == CPS_OK)
-        err = send_answer(ep, served, &msg, true);
+    served->challenge = entry == NULL;
+    cps_echo_use_t use = entry != NULL ? cps_ep_echo_inner(entry) : cps_ep_echo_outer(&served->path);
+    cps_err_t err = build_challenge(ep, use, &msg);
+    if (err ==
+        CPS_OK) /* what a proxy challenges was done already: a repeated message must not be taken for a new one */
+        err = send_answer(ep, served, &msg, entry != NULL);
     return err == CPS_ERR_WAIT ? CPS_OK : err;
 }
 
