@@ -8,6 +8,7 @@
 #include "base/pool.h"
 #include "base/rng.h"
 #include "proxy/policy.h"
+#include "proxy/held.h"
 #include "proxy/local.h"
 #include "proxy/proxy.h"
 #include "proxy/rewrite.h"
@@ -42,6 +43,7 @@ typedef struct cps_pending {
     uint8_t code;
     bool confirmable;
     bool sealed;
+    bool verified; /**< the client's address is proven */
     char where[CPS_PROXY_WHERE_MAX];
     cps_proxy_refusal_t owed;
     uint32_t options_len; /**< encoded options, then the payload */
@@ -62,6 +64,7 @@ struct cps_proxy {
 
     void *memory;
     cps_pool_t pending;
+    cps_held_table_t held;
     cps_proxy_stats_t stats;
     cps_proxy_request_t request; /**< scratch: the one being judged */
     cps_proxy_answer_t answer;   /**< scratch */
@@ -86,8 +89,9 @@ void cps_proxy_account(cps_proxy_t *p, const cps_addr_t *client, const char *whe
 /** Answer a request with a refusal. CPS_ERR_BUSY: the output is full; try again. */
 CPS_MUST_USE cps_err_t cps_proxy_send_refusal(cps_proxy_t *p, cps_handle_t request, const cps_proxy_refusal_t *refusal);
 
-/** Answer a request. The errors of cps_ep_submit. */
-CPS_MUST_USE cps_err_t cps_proxy_send_answer(cps_proxy_t *p, cps_handle_t request, const cps_proxy_answer_t *answer);
+/** Answer a request. `kept`: the caller can hold the answer (cps_command_reply_t). The errors of cps_ep_submit. */
+CPS_MUST_USE cps_err_t cps_proxy_send_answer(cps_proxy_t *p, cps_handle_t request, const cps_proxy_answer_t *answer,
+                                             bool kept);
 
 /** Give a request up without an answer; a CON is acknowledged. */
 void cps_proxy_drop(cps_proxy_t *p, cps_handle_t request);

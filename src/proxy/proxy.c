@@ -28,14 +28,15 @@ void cps_proxy_end(cps_proxy_t *p, cps_pending_t *pending)
 
 /* ---- answers ---- */
 
-cps_err_t cps_proxy_send_answer(cps_proxy_t *p, cps_handle_t request, const cps_proxy_answer_t *answer)
+cps_err_t cps_proxy_send_answer(cps_proxy_t *p, cps_handle_t request, const cps_proxy_answer_t *answer, bool kept)
 {
     cps_command_t reply = {.kind = CPS_COMMAND_REPLY,
                            .u.reply = {.request = request,
                                        .code = answer->code,
                                        .options = answer->options,
                                        .option_count = answer->option_count,
-                                       .payload = answer->payload}};
+                                       .payload = answer->payload,
+                                       .kept = kept}};
     return cps_worker_submit(p->worker, &reply, NULL);
 }
 
@@ -98,12 +99,12 @@ void cps_proxy_account(cps_proxy_t *p, const cps_addr_t *client, const char *whe
 void cps_proxy_log_counters(const cps_proxy_t *proxy)
 {
     const cps_proxy_stats_t *s = &proxy->stats;
-    cps_log_field_t fields[7 + CPS_PROXY_REASONS] = {
-        cps_log_number("requests", s->requests),    cps_log_number("local", s->local),
-        cps_log_number("forwarded", s->forwarded),  cps_log_number("sealed", s->sealed),
-        cps_log_number("answered", s->answered),    cps_log_number("late", s->late),
-        cps_log_number("open", proxy->pending.used)};
-    size_t count = 7;
+    cps_log_field_t fields[8 + CPS_PROXY_REASONS] = {
+        cps_log_number("requests", s->requests),     cps_log_number("local", s->local),
+        cps_log_number("forwarded", s->forwarded),   cps_log_number("sealed", s->sealed),
+        cps_log_number("answered", s->answered),     cps_log_number("late", s->late),
+        cps_log_number("challenged", s->challenged), cps_log_number("open", proxy->pending.used)};
+    size_t count = 8;
     for (int i = 0; i < CPS_PROXY_REASONS; i++)
         if (s->refused[i] != 0)
             fields[count++] = cps_log_number(cps_proxy_reason((cps_proxy_reason_t)i)->counter, s->refused[i]);
@@ -237,15 +238,21 @@ static cps_err_t take_names(cps_proxy_t *p)
     return CPS_OK;
 }
 
-static cps_err_t make_pending(cps_proxy_t *p, uint32_t limit)
+static void lay_out(cps_proxy_t *p, cps_arena_t *arena, uint32_t limit)
+{
+    cps_pool_init(&p->pending, arena, limit, sizeof(cps_pending_t));
+    cps_held_init(&p->held, arena);
+}
+
+static cps_err_t make_tables(cps_proxy_t *p, uint32_t limit)
 {
     cps_arena_t measure = cps_arena_measure();
-    cps_pool_init(&p->pending, &measure, limit, sizeof(cps_pending_t));
+    lay_out(p, &measure, limit);
     p->memory = calloc(1, cps_arena_need(&measure));
     if (measure.failed || p->memory == NULL)
         return CPS_ERR_MEMORY;
     cps_arena_t arena = cps_arena(p->memory, cps_arena_need(&measure));
-    cps_pool_init(&p->pending, &arena, limit, sizeof(cps_pending_t));
+    lay_out(p, &arena, limit);
     return arena.failed ? CPS_ERR_MEMORY : CPS_OK;
 }
 
@@ -269,7 +276,7 @@ static cps_err_t build(cps_proxy_t *p, uv_loop_t *loop)
     if (err == CPS_OK)
         err = cps_transmission_derive(&transmission, &times);
     if (err == CPS_OK)
-        err = make_pending(p, config->requests_in);
+        err = make_tables(p, config->requests_in);
     if (err == CPS_OK)
         err = cps_worker_new(&p->worker, loop, config, &hooks);
     if (err != CPS_OK)

@@ -37,12 +37,13 @@ typedef struct cps_proxy_options {
 
 /** What became of requests; counted since cps_proxy_new. */
 typedef struct cps_proxy_stats {
-    uint64_t requests;  /**< taken up, repeated messages not counted */
-    uint64_t local;     /**< answered by the proxy as the origin */
-    uint64_t forwarded; /**< sent to a next hop */
-    uint64_t sealed;    /**< of these: OSCORE messages */
-    uint64_t answered;  /**< got an answer that was handed back */
-    uint64_t late;      /**< answers whose client's exchange was over */
+    uint64_t requests;   /**< taken up, repeated messages not counted */
+    uint64_t local;      /**< answered by the proxy as the origin */
+    uint64_t forwarded;  /**< sent to a next hop */
+    uint64_t sealed;     /**< of these: OSCORE messages */
+    uint64_t answered;   /**< got an answer that was handed back */
+    uint64_t challenged; /**< got 4.01 with Echo, their answer held until the address is proven */
+    uint64_t late;       /**< answers whose client's exchange was over */
     uint64_t refused[CPS_PROXY_REASONS];
     uint32_t open; /**< under way now */
 } cps_proxy_stats_t;

@@ -26,7 +26,7 @@ static void serve(cps_proxy_t *p, const cps_event_t *event)
         return;
     }
     p->stats.local++;
-    if (cps_proxy_send_answer(p, event->handle, &p->answer) != CPS_OK)
+    if (cps_proxy_send_answer(p, event->handle, &p->answer, false) != CPS_OK)
         cps_proxy_drop(p, event->handle);
 }
 
@@ -58,6 +58,7 @@ static void forward(cps_proxy_t *p, const cps_event_t *event)
     cps_addr_t literal;
     bool is_literal = r->uri.family != CPS_FAMILY_NONE;
     write_where(&r->uri, where);
+    r->own_echo = event->u.request.verified;
     if (is_literal && !cps_proxy_literal(&r->uri, &literal)) { /* a zone that is none here */
         refuse(p, event, where, CPS_PROXY_ADDRESS);
         return;

@@ -173,6 +173,7 @@ cps_proxy_want_t cps_proxy_read(const cps_message_t *message, cps_proxy_request_
     bool by_uri = find(message, CPS_OPT_PROXY_URI, &uri);
     bool by_scheme = !by_uri && find(message, CPS_OPT_PROXY_SCHEME, &scheme);
     out->by_scheme = false;
+    out->own_echo = false;
     out->option_count = 0;
     out->text_len = 0;
     if (!read_hop_limit(message, out))
@@ -249,9 +250,13 @@ bool cps_proxy_rewrite(const cps_message_t *message, const cps_proxy_rules_t *ru
     request->option_count = 0;
     if (!add_hop_limit(rules, request) || (!rules->chained && !add_uri(request)))
         return false;
-    for (cps_option_t option; cps_message_next(message, &walk, &option);)
-        if (goes_on(rules, request, option.number) && !add(request, option.number, option.value))
+    bool own_echo = request->own_echo;
+    for (cps_option_t option; cps_message_next(message, &walk, &option);) {
+        if (own_echo && option.number == CPS_OPT_ECHO)
+            own_echo = false;
+        else if (goes_on(rules, request, option.number) && !add(request, option.number, option.value))
             return false;
+    }
     /* RFC 7252 §5.5: GET and DELETE have none, and none is sent for them */
     bool has_payload = message->code != CPS_GET && message->code != CPS_DELETE;
     request->payload = has_payload ? message->payload : cps_bytes(NULL, 0);

@@ -29,6 +29,7 @@ typedef struct cps_proxy_request {
     bool by_scheme; /**< asked for by Proxy-Scheme */
     bool has_hop_limit;
     uint8_t hop_limit; /**< as it came */
+    bool own_echo; /**< its Echo is the proxy's own: it ends here (RFC 9175 §2.3). Set it before cps_proxy_rewrite */
     cps_proxy_refusal_t refusal;
     cps_option_t options[CPS_PROXY_OPTIONS_MAX];
     size_t option_count;

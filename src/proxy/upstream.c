@@ -27,9 +27,85 @@ static void begin(cps_proxy_t *p, cps_pending_t *pending, const cps_event_t *eve
     pending->code = request->message.code;
     pending->confirmable = request->confirmable;
     pending->sealed = request->oscore;
+    pending->verified = request->verified;
     memcpy(pending->where, where, strlen(where) + 1);
     cps_rng_fill(&p->rng, pending->token, 4);
     cps_put_be32(pending->token + 4, p->tokens++);
+}
+
+/* ---- answers that are held until the client's address is proven ---- */
+
+static cps_held_request_t held_request(const cps_pending_t *pending)
+{
+    return (cps_held_request_t){pending->client, pending->where, pending->code,
+                                cps_bytes(pending->bytes, pending->len)};
+}
+
+/* A challenge of the next hop: 4.01 with Echo (RFC 9175 §2.3). */
+static bool is_challenge(const cps_proxy_answer_t *answer, cps_bytes_t *echo)
+{
+    for (size_t i = 0; answer->code == CPS_UNAUTHORIZED && i < answer->option_count; i++) {
+        if (answer->options[i].number != CPS_OPT_ECHO)
+            continue;
+        *echo = answer->options[i].value;
+        return true;
+    }
+    return false;
+}
+
+/* The message to the next hop, with the Echo that it asked for. */
+static bool add_echo(cps_pending_t *pending, cps_proxy_request_t *scratch, cps_bytes_t echo)
+{
+    uint8_t payload[CPS_PROXY_MESSAGE_MAX];
+    uint8_t options[CPS_PROXY_MESSAGE_MAX];
+    cps_opt_walk_t walk = cps_opt_walk(cps_bytes(options, pending->options_len));
+    memcpy(options, pending->bytes, pending->options_len);
+    scratch->payload = cps_bytes(payload, pending->len - pending->options_len);
+    cps_copy(payload, pending->bytes + pending->options_len, scratch->payload.len);
+    scratch->option_count = 0;
+    while (scratch->option_count < CPS_PROXY_OPTIONS_MAX - 1 &&
+           cps_opt_next(&walk, &scratch->options[scratch->option_count]))
+        scratch->option_count++;
+    scratch->options[scratch->option_count++] = (cps_option_t){CPS_OPT_ECHO, echo};
+    return keep_message(pending, scratch);
+}
+
+/* The request that an answer is held for came again, with our Echo. A challenge of the next hop is met now: the request
+ * was made after its Echo came (RFC 9175 §2.3). */
+static bool hand_out(cps_proxy_t *p, cps_pending_t *pending)
+{
+    uint8_t store[CPS_HELD_BYTES_MAX];
+    cps_held_request_t request = held_request(pending);
+    cps_bytes_t echo;
+    if (!cps_held_take(&p->held, cps_worker_now(p->worker), &request, &p->answer, store))
+        return false;
+    if (is_challenge(&p->answer, &echo)) {
+        if (add_echo(pending, &p->request, echo))
+            return false;
+        cps_proxy_give_up(p, pending, CPS_PROXY_TOO_LARGE, NULL);
+        return true;
+    }
+    if (cps_proxy_send_answer(p, pending->request, &p->answer, false) == CPS_OK)
+        p->stats.answered++;
+    else
+        cps_proxy_drop(p, pending->request);
+    cps_proxy_end(p, pending);
+    return true;
+}
+
+/* Keep an answer and challenge the client. False where it cannot be kept. */
+static bool hold(cps_proxy_t *p, cps_pending_t *pending)
+{
+    cps_held_request_t request = held_request(pending);
+    cps_command_t challenge = {.kind = CPS_COMMAND_CHALLENGE, .u.handle = pending->request};
+    if (!cps_held_put(&p->held, cps_worker_now(p->worker), &request, &p->answer))
+        return false;
+    if (cps_worker_submit(p->worker, &challenge, NULL) == CPS_OK)
+        p->stats.challenged++;
+    else
+        cps_proxy_drop(p, pending->request);
+    cps_proxy_end(p, pending);
+    return true;
 }
 
 /* ---- sending ---- */
@@ -113,7 +189,7 @@ static void serve(cps_proxy_t *p, cps_pending_t *pending)
         return;
     }
     p->stats.local++;
-    if (cps_proxy_send_answer(p, pending->request, &p->answer) != CPS_OK)
+    if (cps_proxy_send_answer(p, pending->request, &p->answer, false) != CPS_OK)
         cps_proxy_drop(p, pending->request);
     cps_proxy_end(p, pending);
 }
@@ -164,6 +240,8 @@ void cps_proxy_forward(cps_proxy_t *p, const cps_event_t *event, const char *whe
         cps_proxy_give_up(p, pending, CPS_PROXY_TOO_LARGE, NULL);
         return;
     }
+    if (event->u.request.verified && hand_out(p, pending))
+        return;
     if (cps_proxy_literal(next, &pending->addrs[0])) {
         pending->addr_count = 1;
         try_next(p, pending);
@@ -200,6 +278,7 @@ void cps_proxy_on_response(cps_proxy_t *p, const cps_event_t *event)
 {
     const cps_event_response_t *response = &event->u.response;
     cps_pending_t *pending = cps_proxy_find(p, response->user);
+    cps_bytes_t echo;
     if (pending == NULL)
         return;
     if (!cps_proxy_judge_answer(&response->message, &p->rules, CPS_PROXY_MESSAGE_MAX, &p->answer)) {
@@ -207,7 +286,16 @@ void cps_proxy_on_response(cps_proxy_t *p, const cps_event_t *event)
         cps_proxy_owe(p, pending, &p->answer.refusal);
         return;
     }
-    cps_err_t err = cps_proxy_send_answer(p, pending->request, &p->answer);
+    /* two challenges one after the other would be one too many for the client: ours stands for the next hop's too */
+    if (!pending->verified && is_challenge(&p->answer, &echo) && hold(p, pending))
+        return;
+    /* what is safe is asked again instead: the endpoint challenges by itself then */
+    bool kept = cps_method_is_unsafe(pending->code) || pending->sealed;
+    cps_err_t err = cps_proxy_send_answer(p, pending->request, &p->answer, kept);
+    if (err == CPS_ERR_NOT_FRESH && hold(p, pending))
+        return;
+    if (err == CPS_ERR_NOT_FRESH)
+        err = CPS_ERR_TOO_LARGE;
     if (err == CPS_ERR_TOO_LARGE) {
         cps_proxy_give_up(p, pending, CPS_PROXY_ANSWER_TOO_LARGE, NULL);
         return;

@@ -235,16 +235,25 @@ def duplicates(t):
     w.fence()
 
 
-@case("", "a challenge of the origin is for the client: Echo passes both ways, and the proxy repeats nothing by itself")
+@case("", "a challenge of the origin is met by the client's answer to the proxy's own; a second one passes, and nothing is repeated")
 def echo_passes(t):
     w = World(t)
-    token = w.ask(code=coap.PUT)
+    asks = {"code": coap.PUT, "payload": b"new"}
+    token = w.ask([(65000, b"x")], **asks)
     w.origin.answer(w.origin.take(), code=coap.UNAUTHORIZED, options=[(coap.ECHO, b"prove it")])
     answer = w.client.answer(token)
-    assert answer.code == coap.UNAUTHORIZED and answer.options == [(coap.ECHO, b"prove it")], answer
-    token = w.ask([(coap.ECHO, b"prove it")], code=coap.PUT)
+    assert answer.code == coap.UNAUTHORIZED and answer.option(coap.ECHO) not in (None, b"prove it"), answer
+    own = [(coap.ECHO, answer.option(coap.ECHO))]
+    token = w.ask([(65000, b"x"), *own], **asks)
     taken = w.origin.take()
-    assert taken.option(coap.ECHO) == b"prove it", taken
+    assert taken.all_options(coap.ECHO) == [b"prove it"] and taken.payload == b"new" and taken.code == coap.PUT, taken
+    assert taken.options == [(coap.URI_PATH, b"a"), (coap.HOP_LIMIT, b"\x10"), (coap.ECHO, b"prove it"), (65000, b"x")]
+    w.origin.answer(taken, code=coap.UNAUTHORIZED, options=[(coap.ECHO, b"once more")])
+    answer = w.client.answer(token)
+    assert answer.code == coap.UNAUTHORIZED and answer.options == [(coap.ECHO, b"once more")], answer
+    token = w.ask([(65000, b"x"), (coap.ECHO, b"once more")], **asks)  # not ours: it passes
+    taken = w.origin.take()
+    assert taken.all_options(coap.ECHO) == [b"once more"], taken
     w.origin.answer(taken, code=coap.CHANGED)
     assert w.client.answer(token).code == coap.CHANGED
 

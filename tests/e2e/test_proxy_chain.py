@@ -126,7 +126,34 @@ def sealed_is_not_kept(t):
         w.origin.send(coap.encode(coap.Message(coap.CON, coap.CONTENT, 0x4242, taken.token, [(coap.OBSERVE, b"\x01")])), taken.source)
         assert w.origin.receive().type == coap.RST
     assert w.proxy.stop() == 0
-    w.proxy.expect(r"proxy_counters requests=3 local=0 forwarded=3 sealed=3 answered=3 ")
+    w.proxy.expect(r"proxy_counters requests=3 local=0 forwarded=3 sealed=3 answered=3 late=0 challenged=0 ")
+
+
+@case("", "a sealed answer too large for an unproven address: 4.01 with Echo, then the same request gets it; it runs once")
+def large_answers(t):
+    w = World(t)
+    for code in (coap.POST, coap.FETCH):
+        blob, back = os.urandom(30), os.urandom(900)
+        token = w.ask(SEALED, code=code, payload=blob)
+        w.origin.answer(w.origin.take(), code=coap.CHANGED, options=[(coap.OSCORE, b"")], payload=back)
+        challenge = w.client.answer(token)
+        assert challenge.code == coap.UNAUTHORIZED and challenge.payload == b"", challenge
+        echo = [(coap.ECHO, challenge.option(coap.ECHO))]
+        w.client.again(w.at)  # the message again is no new request
+        assert w.client.answer(token) == challenge
+        stranger = Client(t, "127.0.0.1")  # what is not the same request of the same endpoint goes its own way
+        for client, payload in ((stranger, blob), (w.client, blob[1:])):
+            token = client.ask(w.at, [(coap.PROXY_URI, w.uri()), *SEALED, *echo], code=code, payload=payload)
+            taken = w.origin.take()
+            assert taken.payload == payload and (taken.option(coap.ECHO) is None) == (client is w.client), taken
+            w.origin.answer(taken, code=coap.CHANGED, options=[(coap.OSCORE, b"")])
+            assert client.answer(token).payload == b""
+        token = w.ask(SEALED + echo, code=code, payload=blob)
+        answer = w.client.answer(token)
+        assert (answer.code, answer.options, answer.payload) == (coap.CHANGED, [(coap.OSCORE, b"")], back), answer
+        w.fence()
+    assert w.proxy.stop() == 0
+    w.proxy.expect(r"forwarded=8 sealed=6 answered=8 late=0 challenged=2 ")
 
 
 if __name__ == "__main__":
