@@ -306,8 +306,8 @@ cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
     served->challenge = entry == NULL;
     cps_echo_use_t use = entry != NULL ? cps_ep_echo_inner(entry) : cps_ep_echo_outer(&served->path);
     cps_err_t err = build_challenge(ep, use, &msg);
-    if (err ==
-        CPS_OK) /* what a proxy challenges was done already: a repeated message must not be taken for a new one */
+    /* what a proxy challenges was done already: a repeated message must not be taken for a new one */
+    if (err == CPS_OK)
         err = send_answer(ep, served, &msg, entry != NULL);
     return err == CPS_ERR_WAIT ? CPS_OK : err;
 }
