@@ -28,6 +28,7 @@ typedef struct raw {
     const char *algorithm;
     uint32_t hkdf;
     uint32_t window;
+    bool fresh;
     bool used;
 } raw_t;
 
@@ -54,6 +55,7 @@ static const cps_conf_row_t rows[] = {
     {RAW("hkdf", &cps_conf_choice, hkdf), .choices = hashes, .fallback = "sha256", .help = "Hash of the HKDF."},
     {RAW("window", &cps_conf_number, window), .max = 64, .fallback = "32",
      .help = "Size of the replay window; 0 takes rising numbers alone."},
+    {RAW("fresh", &cps_conf_bool, fresh), .fallback = "false", .help = "Nothing was ever sent with it."},
     {RAW("used", &cps_conf_bool, used), .fallback = "false", .help = "It was imported."},
 };
 
@@ -185,6 +187,7 @@ static cps_err_t read_open(cps_conf_t *c, int fd, const cps_cred_options_t *opti
     if (c->err != CPS_OK || aead == NULL)
         return c->err;
     fill_key(&out->key, &raw, aead);
+    out->fresh = raw.fresh;
     out->used = raw.used;
     return CPS_OK;
 }
@@ -245,7 +248,7 @@ static void put_key(cps_writer_t *w, const cps_store_key_t *key)
     put_text(w, "hkdf", hashes[key->hash]);
     cps_write_str(w, "window: ");
     cps_write_str(w, number);
-    cps_write_str(w, "\n");
+    cps_write_str(w, "\nfresh: true\n");
 }
 
 static bool can_be_read(const cps_store_key_t *key)

@@ -13,6 +13,7 @@
  *     algorithm: "AES-CCM-16-64-128"    # or its COSE number
  *     hkdf: "sha256"
  *     window: 32
+ *     fresh: true                       # made by key new: nothing was ever sent with it
  *     used: true                        # after it was imported
  */
 #ifndef CPS_HOST_CRED_H
@@ -24,6 +25,7 @@
 /** A credential file. Wipe it with cps_wipe after use. */
 typedef struct cps_cred {
     cps_store_key_t key; /**< as the keyring takes it; state_id and window_id are left to the importer, zero */
+    bool fresh;          /**< the file says that nothing was ever sent with it; counts only where it is not used */
     bool used;           /**< imported before */
 } cps_cred_t;
 
@@ -45,7 +47,8 @@ bool cps_cred_name_valid(const char *name);
 CPS_MUST_USE cps_err_t cps_cred_read(cps_conf_t *c, const cps_cred_options_t *options, cps_cred_t *out);
 
 /**
- * Write a new file, mode 0600, and have it on disk before returning; nothing is left after an error. `c` names it.
+ * Write a new file for a key that was never used, mode 0600, and have it on disk before returning; nothing is left
+ * after an error. `c` names it.
  * CPS_ERR_EXISTS where there is one, CPS_ERR_IO, CPS_ERR_ARGUMENT for a key that cps_cred_read would refuse to read.
  */
 CPS_MUST_USE cps_err_t cps_cred_write(cps_conf_t *c, const cps_store_key_t *key);
