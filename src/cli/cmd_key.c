@@ -66,8 +66,15 @@ typedef struct subrow {
 } subrow_t;
 
 static const subrow_t subcommands[] = {
+    {"new", "NAME", "make a key: ours goes into the keyring, the peer's into a file",
+     TAKES(OPTION_PEER) | TAKES(OPTION_FOR) | TAKES(OPTION_ALGORITHM) | TAKES(OPTION_HKDF) | TAKES(OPTION_WINDOW) |
+         TAKES(OPTION_ID_CONTEXT) | TAKES(OPTION_OUTPUT),
+     cps_key_new},
     {"list", NULL, "the keys of the keyring", TAKES(OPTION_JSON), cps_key_list},
     {"show", "NAME", "one key", TAKES(OPTION_SECRET), cps_key_show},
+    {"import", "FILE", "take a key from a .cred file, - (standard input) or credential:NAME",
+     TAKES(OPTION_NAME) | TAKES(OPTION_UNUSED) | TAKES(OPTION_NEXT) | TAKES(OPTION_WEAK) | TAKES(OPTION_FOR),
+     cps_key_import},
     {"remove", "NAME", "forget a key; its sequence numbers are kept, so that it never starts anew", 0, cps_key_remove},
 };
 
@@ -188,22 +195,9 @@ int cps_key_open(const cps_key_ask_t *ask, bool create, bool read_only, cps_stor
     return err == CPS_OK ? 0 : cps_key_fail(ask, err, "%s", cps_store_detail());
 }
 
-bool cps_key_name_valid(const char *name)
-{
-    if (name[0] == '\0' || name[0] == '-' || name[0] == '.' || strlen(name) > CPS_STORE_NAME_MAX)
-        return false;
-    for (; *name != '\0'; name++) {
-        char c = *name;
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!is_letter && !(c >= '0' && c <= '9') && strchr("._-@", c) == NULL)
-            return false;
-    }
-    return true;
-}
-
 int cps_key_check_name(const cps_key_ask_t *ask, const char *name)
 {
-    if (name == NULL || cps_key_name_valid(name))
+    if (name == NULL || cps_cred_name_valid(name))
         return 0;
     return cps_usage(ask->command, "\"%s\" is no name: up to %u letters, digits, \".\", \"_\", \"-\" and \"@\"", name,
                      CPS_STORE_NAME_MAX);

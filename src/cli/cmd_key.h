@@ -5,6 +5,7 @@
 
 #include "cli/arg.h"
 #include "cli/cmd_keyring.h"
+#include "host/cred.h"
 #include "store/store.h"
 
 #include <stdio.h>
@@ -40,13 +41,12 @@ __attribute__((format(printf, 3, 4))) int cps_key_fail(const cps_key_ask_t *ask,
 /** Open the keyring, made with `create`; 0, or the exit code with the sentence said. */
 int cps_key_open(const cps_key_ask_t *ask, bool create, bool read_only, cps_store_t **out);
 
-/** A name that a credential may have: letters, digits, "." "_" "-" "@", not "-" or "." first. It stands in lists of names,
- * in configurations and in names of files. */
-bool cps_key_name_valid(const char *name);
-
 /** 0, or the exit code with the sentence said, for a name, a pattern. NULL passes. */
 int cps_key_check_name(const cps_key_ask_t *ask, const char *name);
 int cps_key_check_pattern(const cps_key_ask_t *ask, const char *pattern);
+
+/** Say all that is wrong with a credential file; the exit code. `shown` stands for its name, if not NULL. */
+int cps_key_say_file(const cps_key_ask_t *ask, const cps_conf_t *conf, const char *shown);
 
 /** Hex of an ID: "7a"; "empty" for none. Gives `out`. */
 const char *cps_key_id(const cps_store_bytes_t *id, char out[2 * CPS_STORE_BYTES_MAX + 8]);

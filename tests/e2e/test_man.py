@@ -26,7 +26,7 @@ class Story:
     def __init__(self, t, text):
         self.t = t
         self.examples = man.examples(text)
-        self.env = {"PATH": f"{t.bin}:{os.environ['PATH']}"}
+        self.env = {"PATH": f"{t.bin}:{os.environ['PATH']}", "XDG_STATE_HOME": str(t.tmp / "state")}
         self.beside = []
 
     def tell(self):
