@@ -2,36 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names: which of their addresses a request goes to, and what a look-up may cost. In a network and with system files of its
 own, so that names mean what a case says."""
-import ctypes
-import os
 import socket
 
 from lib import coap, fake, netns
+from lib.home import mount_over, own_mounts
 from lib.tap import case, run
-
-CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x00020000, 0x1000, 0x4000, 0x40000
-
-
-def mount(source, target, flags):
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(source, target, None, flags, None) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), target)
-
-
-def own_files():
-    """From here on /etc is what cases write, for this process and what it starts."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    mount(b"none", b"/", MS_REC | MS_PRIVATE)
-
 
 def give(t, path, text):
     """Let a file of the system have this text until the end of the case."""
     name = t.tmp / path.replace("/", "_")
     name.write_text(text)
-    mount(str(name).encode(), path.encode(), MS_BIND)
-    t.cleanup(ctypes.CDLL(None).umount2, path.encode(), 2)
+    mount_over(t, path, name)
 
 
 def names(t, hosts):
@@ -74,6 +55,10 @@ def no_next_address(t):
     done = ask(t, "put", "-e", "x", "-B", "0.5", f"coap://door.test:{silent.port}/a")
     assert done.status == 6 and "may have been carried out" in done.err, done.describe()
     assert len(silent.requests) == 1 and not other.requests
+    refusing = fake.Server(t, fake.reset, host="::1")
+    other = fake.Server(t, hello, host="127.0.0.7", port=refusing.port)
+    assert ask(t, "put", "-e", "x", f"coap://door.test:{refusing.port}/a").status == 6
+    assert len(refusing.requests) == 1 and not other.requests
 
 
 @case("", "an address to which no way leads is a local error at once; the next one is tried")
@@ -107,5 +92,5 @@ def hanging(t):
 
 if __name__ == "__main__":
     netns.enter()
-    own_files()
+    own_mounts()
     run()

@@ -10,7 +10,9 @@ The function gets each request (coap.Message) and gives a coap.Message, bytes, a
 import socket
 import threading
 
-from lib import coap
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from lib import coap, oscore
 
 
 def answer(request, code, options=(), payload=b"", **fields):
@@ -79,3 +81,30 @@ class Server:
             if not self._changed.wait_for(lambda: len(self.requests) >= count, deadline_s):
                 raise AssertionError(f"{len(self.requests)} requests came, not {count}")
             return self.requests[count - 1]
+
+
+class SealedServer(Server):
+    """Opens requests with a context (as the client has it) and calls respond(server, opened, request) for them; what that
+    gives is sent. `opened` keeps the insides in order; a request that does not open is an error of the test."""
+
+    def __init__(self, t, context, respond, **options):
+        self.context = context
+        self.opened = []
+        self.inner_respond = respond
+        super().__init__(t, self._open, **options)
+
+    def _open(self, request):
+        opened = self.context.open_request(request)
+        self.opened.append(opened)
+        return self.inner_respond(self, opened, request)
+
+    def seal(self, opened, request, code, options=(), payload=b"", own_number=None):
+        """A sealed response to `opened`, the inside of `request` (RFC 8613 §8.3). With `own_number` it has a Partial IV of
+        its own, else the request's nonce."""
+        context = self.context
+        own = None if own_number is None else oscore.partial_iv(own_number)
+        nonce = opened.nonce if own is None else context.nonce(context.recipient_id, own)
+        plaintext = bytes([coap.code(code)]) + coap.encode_options(list(options), payload)
+        aad = context.aad(opened.kid, opened.partial_iv)
+        sealed = AESCCM(context.keys[context.recipient_id], tag_length=oscore.TAG).encrypt(nonce, plaintext, aad)
+        return answer(request, "2.04", [(coap.OSCORE, coap.encode_oscore(coap.Oscore(partial_iv=own)))], sealed)
