@@ -38,7 +38,8 @@ typedef enum stage { STAGE_IDLE, STAGE_HANDED, STAGE_LEASED, STAGE_DONE } stage_
 struct cps_storejobs {
     cps_store_t *store;
     uint32_t limit;
-    uv_prepare_t prepare; /* active while the open round holds something */
+    uv_prepare_t prepare; /* both active while the open round holds something */
+    uv_check_t check;
     uv_async_t async;
     unsigned handles; /* not closed yet */
     bool closing;
@@ -172,20 +173,33 @@ static void deliver(cps_storejobs_t *j)
 
 static void on_async(uv_async_t *async) { deliver(async->data); }
 
-/* The loop is about to sleep: what was asked for since it woke up goes out, unless the thread is still at work; then
- * the next turn tries again, and there is one when the thread is done. */
-static void on_prepare(uv_prepare_t *prepare)
+/* What was asked for goes out, unless the thread is still at work; then the next turn tries again, and there is one when
+ * the thread is done. */
+static void hand_over(cps_storejobs_t *j)
 {
-    cps_storejobs_t *j = prepare->data;
     if (get_stage(j) != STAGE_IDLE)
         return;
     round_t *r = j->open;
     j->open = j->handed;
     j->handed = r;
     j->delivered = false;
-    uv_prepare_stop(prepare);
+    uv_prepare_stop(&j->prepare);
+    uv_check_stop(&j->check);
     uv_ref((uv_handle_t *)&j->async); /* the loop stays alive until it comes back */
     set_stage(j, STAGE_HANDED);
+}
+
+/* Timers have run, and the loop is about to poll. */
+static void on_prepare(uv_prepare_t *prepare) { hand_over(prepare->data); }
+
+/* It has polled. A caller that drives the loop from outside may sleep now, so the next turn would be too late. */
+static void on_check(uv_check_t *check) { hand_over(check->data); }
+
+/* The open round has something. */
+static void expect_turn(cps_storejobs_t *j)
+{
+    uv_prepare_start(&j->prepare, on_prepare);
+    uv_check_start(&j->check, on_check);
 }
 
 cps_err_t cps_storejob_lease(cps_storejobs_t *jobs, const cps_storejob_lease_t *request)
@@ -200,7 +214,7 @@ cps_err_t cps_storejob_lease(cps_storejobs_t *jobs, const cps_storejob_lease_t *
     r->lease_count += request->count;
     r->invalidate = r->invalidate || request->invalidate;
     r->all = r->all || request->all;
-    uv_prepare_start(&jobs->prepare, on_prepare);
+    expect_turn(jobs);
     return CPS_OK;
 }
 
@@ -212,7 +226,7 @@ cps_err_t cps_storejob_run(cps_storejobs_t *jobs, const cps_storejob_run_t *requ
     if (r->job_count == CPS_STOREJOB_RUNS_MAX)
         return CPS_ERR_BUSY;
     r->jobs[r->job_count++].run = *request;
-    uv_prepare_start(&jobs->prepare, on_prepare);
+    expect_turn(jobs);
     return CPS_OK;
 }
 
@@ -236,9 +250,10 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void close_handles(cps_storejobs_t *j)
 {
-    j->handles = 2;
+    j->handles = 3;
     uv_close((uv_handle_t *)&j->async, on_handle_closed);
     uv_close((uv_handle_t *)&j->prepare, on_handle_closed);
+    uv_close((uv_handle_t *)&j->check, on_handle_closed);
 }
 
 static cps_err_t start_thread(cps_storejobs_t *j)
@@ -276,8 +291,10 @@ cps_err_t cps_storejobs_new(cps_storejobs_t **out, uv_loop_t *loop, cps_store_t 
     }
     uv_unref((uv_handle_t *)&j->async);
     uv_prepare_init(loop, &j->prepare);
+    uv_check_init(loop, &j->check);
     j->async.data = j;
     j->prepare.data = j;
+    j->check.data = j;
     cps_err_t err = start_thread(j);
     if (err != CPS_OK) {
         close_handles(j);

@@ -4,6 +4,8 @@
 
 #include "host/storejob.h"
 
+#include <poll.h>
+
 /* ---- a store that can be held up, and remembers how it was called ---- */
 
 typedef struct fake {
@@ -358,6 +360,37 @@ static void a_callback_may_ask_again(void **state)
     finish(&b);
 }
 
+static void ask_in_poll(uv_async_t *async)
+{
+    bench_t *b = async->data;
+    b->err = ask(b, 1, false, false);
+}
+
+/* What a datagram asks for, in the loop's poll phase, goes to the store before the caller of the loop sleeps: nothing else
+ * may ever wake it. */
+static void a_loop_driven_from_outside_need_not_be_woken(void **state)
+{
+    (void)state;
+    bench_t b;
+    uv_async_t datagram;
+    begin(&b, 10);
+    b.err = CPS_ERR_ARGUMENT;
+    assert_int_equal(uv_async_init(&b.loop, &datagram, ask_in_poll), 0);
+    datagram.data = &b;
+    uv_async_send(&datagram);
+    struct pollfd wait = {.fd = uv_backend_fd(&b.loop), .events = POLLIN};
+    uv_run(&b.loop, UV_RUN_NOWAIT);
+    while (b.answers == 0) {
+        int timeout = uv_backend_timeout(&b.loop);
+        assert_int_equal(poll(&wait, 1, timeout < 0 ? 10000 : timeout), 1);
+        uv_run(&b.loop, UV_RUN_NOWAIT);
+    }
+    assert_ok(b.err);
+    assert_int_equal(b.store.calls, 1);
+    uv_close((uv_handle_t *)&datagram, NULL);
+    finish(&b);
+}
+
 /* One round in the thread's hands and one that waits: both are done, each `done` is called, and then nothing is taken. */
 static void close_loses_nothing(void **state)
 {
@@ -411,6 +444,7 @@ static const cps_case_t cases[] = {
     {"", "slow work does not hold leases up", slow_work_does_not_hold_leases_up},
     {"", "the store's sentence comes along", the_store_s_sentence_comes_along},
     {"", "a callback may ask again", a_callback_may_ask_again},
+    {"", "a loop driven from outside need not be woken", a_loop_driven_from_outside_need_not_be_woken},
     {"", "close loses nothing", close_loses_nothing},
     {"", "close right behind a request loses nothing", close_right_behind_a_request_loses_nothing},
 };
