@@ -3,6 +3,7 @@
 """The programs under examples/, run as their first lines say."""
 from lib import coap
 from lib.ask import Asker
+from lib.home import Home
 from lib.tap import case, run
 
 LISTENING = r"info listening at=127\.0\.0\.1:(\d+)"
@@ -18,6 +19,27 @@ def sensor(t):
     answer = client.ask(coap.GET, "temperature")
     assert answer.code == coap.CONTENT and 18 <= float(answer.payload) <= 24
     assert answer.option(coap.MAX_AGE) == b"\x01"
+
+
+@case("", "the lock is turned by who has its key, and its state outlives it")
+def lock(t):
+    phone, door = Home(t, "phone"), Home(t, "door")
+    phone.new("phone", "coap://127.0.0.1/**")
+    keyring = door.folder / "door.db"
+    assert door.run("key", "import", phone.folder / "phone-for-door.cred", "--state", keyring).status == 0
+    for _ in range(2):
+        process = t.start([t.bin / "example-lock", keyring, "coap://127.0.0.1:0"], ready=LISTENING)
+        uri = f"coap://127.0.0.1:{process.port}/lock"
+        seal = ("--credential", "phone", uri)
+        assert phone.run("get", *seal).out == "locked"
+        assert phone.run("put", *seal, "-e", "unlocked").status == 0
+        process.expect("^unlocked by phone$")
+        assert phone.run("get", *seal).out == "unlocked"
+        done = phone.run("put", *seal, "-e", "ajar")
+        assert done.status == 4 and "write locked or unlocked" in done.err
+        assert phone.run("get", "--plain", uri).status == 4
+        assert process.stop() == 0
+        process.expect("stopped state=saved")
 
 
 @case("", "the lock does not start without its keys, and says so")

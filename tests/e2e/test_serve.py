@@ -7,7 +7,7 @@ import re
 import signal
 import socket
 
-from lib import coap
+from lib import coap, fake
 from lib.ask import Asker
 from lib.tap import case, run
 
@@ -194,6 +194,20 @@ def overrides(t):
     client = Asker(("127.0.0.3", server.port))
     t.cleanup(client.close)
     assert client.ask(coap.GET, "lock").code == code("2.05")
+
+
+@case("REQ-70", "ct of a link is a hint: the Content-Format of the answer is what is reported")
+def ct_is_a_hint(t):
+    def respond(request):
+        listed = request.path == "/.well-known/core"
+        return fake.answer(request, "2.05", [(coap.CONTENT_FORMAT, coap.uint(40 if listed else 50))],
+                           b"</x>;ct=41" if listed else b"{}")
+
+    server = fake.Server(t, respond)
+    assert "ct=41" in t.run([t.command, "get", server.uri("/.well-known/core")]).out
+    shown = json.loads(t.run([t.command, "get", "--json", server.uri("/x")]).out)
+    formats = [option["value"] for option in shown["options"] if option["number"] == coap.CONTENT_FORMAT]
+    assert formats == [50] and shown["text"] == "{}", shown
 
 
 @case("", "a log in JSON is JSON from the first line to the last")

@@ -191,6 +191,50 @@ static void wrong_answers_are_not_sent(void **state)
     kit_free(kit);
 }
 
+static void a_response_has_one_etag_a_request_many(void **state)
+{
+    (void)state;
+    value_t v;
+    kit_t *kit = kit_with_value(&v);
+    static const uint16_t etag_number = CPS_OPT_ETAG;
+    static const cps_option_t etag = OPT(ETAG, "tag");
+    cps_opt_set_t handled = cps_opt_set_of(&etag_number, 1);
+    kit_add(kit, CPS_RESOURCE(.path = "w", .get = wrong_answers)); /* two are not sent */
+    assert_code(CPS_CONTENT, kit_ask(kit, ASK(.code = CPS_GET, .path = "w")));
+    /* of two that come the second counts as unrecognised, and is elective */
+    assert_int_equal(cps_opt_judge(handled, CPS_CONTENT, &etag, 0), CPS_OPT_TAKE);
+    assert_int_equal(cps_opt_judge(handled, CPS_CONTENT, &etag, 1), CPS_OPT_IGNORE);
+    assert_int_equal(cps_opt_judge(handled, CPS_GET, &etag, 1), CPS_OPT_TAKE);
+    kit_ask(kit, ASK(.code = CPS_PUT, .path = "v"));
+    cps_option_t current = {CPS_OPT_ETAG, {v.etag, 8}};
+    assert_code(CPS_VALID, kit_ask(kit, ASK(.code = CPS_GET, .path = "v", .more = {OPT(ETAG, "one"), current})));
+    kit_free(kit);
+}
+
+static cps_err_t etag_one(cps_request_t *request, void *user)
+{
+    (void)user;
+    cps_bytes_t etag = CPS_BYTES_LIT("\1");
+    cps_err_t err = cps_request_check_conditions(request, true, etag);
+    if (err != CPS_OK)
+        return err == CPS_ERR_FORBIDDEN ? CPS_OK : err;
+    cps_option_t option = {CPS_OPT_ETAG, etag};
+    return cps_reply_with(request, cps_request_has_etag(request, etag) ? CPS_VALID : CPS_CONTENT, &option, 1, NOTHING);
+}
+
+static void etags_are_bytes_not_numbers(void **state)
+{
+    (void)state;
+    kit_t *kit = kit_new();
+    kit_add(kit, CPS_RESOURCE(.path = "e", .get = etag_one, .conditional = true));
+    assert_code(CPS_VALID, kit_ask(kit, ASK(.code = CPS_GET, .path = "e", .more = {OPT(ETAG, "\1")})));
+    assert_code(CPS_CONTENT, kit_ask(kit, ASK(.code = CPS_GET, .path = "e", .more = {OPT(ETAG, "\0\1")})));
+    assert_code(CPS_CONTENT, kit_ask(kit, ASK(.code = CPS_GET, .path = "e", .more = {OPT(IF_MATCH, "\1")})));
+    assert_code(CPS_PRECONDITION_FAILED,
+                kit_ask(kit, ASK(.code = CPS_GET, .path = "e", .more = {OPT(IF_MATCH, "\0\1")})));
+    kit_free(kit);
+}
+
 static cps_err_t silent(cps_request_t *request, void *user)
 {
     (void)request;
@@ -336,6 +380,8 @@ static const cps_case_t cases[] = {
     {"REQ-46", "ETags differ over time and over a restart", etags_differ_over_time},
     {"REQ-31", "POST says what it did", post_says_what_it_did},
     {"", "wrong answers are not sent", wrong_answers_are_not_sent},
+    {"REQ-47", "a response has one ETag, a request many", a_response_has_one_etag_a_request_many},
+    {"", "ETags are bytes, not numbers", etags_are_bytes_not_numbers},
     {"", "a handler without an answer gives 5.00", a_handler_without_an_answer_gives_5_00},
     {"", "a handler sees its request", a_handler_sees_its_request},
     {"", "a deferred request is answered later", a_deferred_request_is_answered_later},
