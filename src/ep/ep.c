@@ -250,7 +250,7 @@ static void message_tick(cps_ep_t *ep)
         if (due == CPS_RETX_COPY && tx->owner == CPS_TX_REQUEST)
             cps_ask_copy(ep, tx);
         else if (due == CPS_RETX_COPY)
-            cps_out_chain(ep, &tx->path, &ep->answers, &tx->bytes);
+            cps_serve_copy(ep, tx);
         else if (tx->owner == CPS_TX_REQUEST)
             cps_ask_expired(ep, tx);
         else

@@ -210,6 +210,9 @@ void cps_serve_refused(cps_ep_t *ep, cps_handle_t context);
 /** Timers: Empty ACKs that are due, exchanges that are over. */
 void cps_serve_tick(cps_ep_t *ep);
 
+/** Another copy of a separate answer is due. */
+void cps_serve_copy(cps_ep_t *ep, const cps_tx_t *tx);
+
 /** The message layer on the ACK or RST of a separate answer, or its end. */
 void cps_serve_delivered(cps_ep_t *ep, cps_tx_t *tx, bool acknowledged);
 
