@@ -81,6 +81,7 @@ void cps_json_response(FILE *out, const cps_response_t *response)
     fprintf(out, ", \"sealed\": %s", cps_response_sealed(response) ? "true" : "false");
     put_text(out, "credential", cps_response_credential(response));
     put_text(out, "peer", cps_addr_format(&peer, addr));
+    fprintf(out, ", \"max_age\": %u", cps_response_max_age(response));
     fprintf(out, ", \"round_trip_ms\": %.3f", (double)cps_response_round_trip_us(response) / 1000.0);
     put_options(out, message);
     if (cps_response_location(response, &location) == CPS_OK)

@@ -186,6 +186,34 @@ static void max_age_shrinks_in_late_copies_unless_sealed(void **state)
     rig_free(server);
 }
 
+static void with_default_age(rig_t *rig, const cps_event_t *event)
+{
+    const uint8_t age = event->u.request.path.remote.port == 1 ? 60 : 61;
+    const cps_option_t max_age = {CPS_OPT_MAX_AGE, {&age, 1}};
+    cps_command_t reply = {.kind = CPS_COMMAND_REPLY,
+                           .u.reply = {.request = event->handle,
+                                       .code = CPS_CONTENT,
+                                       .options = &max_age,
+                                       .option_count = 1}};
+    assert_ok(cps_ep_submit(rig->ep, rig->now_us, &reply, NULL));
+}
+
+static void an_option_with_its_default_value_is_left_out(void **state)
+{
+    (void)state;
+    rig_t *rig = rig_new(1, NULL);
+    uint32_t max_age = 60;
+    rig->on_request = with_default_age;
+    rig_in(rig, PEER, 1, hex("40010001"));
+    cps_msg_t answer = rig_sent_msg(rig, 0);
+    assert_int_equal(answer.options.len, 0);
+    rig_in(rig, PEER, 2, hex("40010001"));
+    answer = rig_sent_msg(rig, 1);
+    assert_true(cps_msg_option_uint(&answer, CPS_OPT_MAX_AGE, &max_age));
+    assert_int_equal(max_age, 61);
+    rig_free(rig);
+}
+
 static void a_second_etag_in_a_response_is_no_option(void **state)
 {
     (void)state;
@@ -296,6 +324,7 @@ static const cps_case_t cases[] = {
     {"REQ-15", "a method or code without payload has none", a_method_or_code_without_payload_has_none},
     {"", "a 2.03 has no payload", a_203_has_no_payload},
     {"REQ-44", "Max-Age shrinks in late copies unless sealed", max_age_shrinks_in_late_copies_unless_sealed},
+    {"REQ-11", "an option with its default value is left out", an_option_with_its_default_value_is_left_out},
     {"REQ-47", "a second ETag in a response is no option", a_second_etag_in_a_response_is_no_option},
     {"ECHO-10", "an Echo goes back where it came from and nowhere else",
      an_echo_goes_back_where_it_came_from_and_nowhere_else},
