@@ -15,6 +15,7 @@ struct cps_store_lockfile {
     pid_t pid; /* fcntl locks do not pass to a child of fork: there its entries are not ours */
     int fd;
     unsigned users;
+    bool all_held;         /* every place, those of keys to come too */
     cps_store_bits_t held; /* by any store of this process */
 };
 
@@ -136,11 +137,12 @@ cps_err_t cps_store_lock_verify(const cps_store_lockfile_t *file, const char *pa
     return cps_store_fail(CPS_ERR_STORE, "%s: was removed or replaced while in use; start this process anew", path);
 }
 
-static cps_err_t hold(cps_store_lockfile_t *file, uint64_t place, int64_t *owner_pid)
+/* `len` places from one on; 0: all that follow. */
+static cps_err_t hold(cps_store_lockfile_t *file, uint64_t place, off_t len, int64_t *owner_pid)
 {
     enum { TRIES = 3 }; /* the owner may go between refusal and question */
     for (int i = 0; i < TRIES; i++) {
-        struct flock want = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)place, .l_len = 1};
+        struct flock want = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)place, .l_len = len};
         if (fcntl(file->fd, F_SETLK, &want) == 0)
             return CPS_OK;
         if (errno != EACCES && errno != EAGAIN)
@@ -155,18 +157,22 @@ static cps_err_t hold(cps_store_lockfile_t *file, uint64_t place, int64_t *owner
                            : cps_store_fail(CPS_ERR_IN_USE, "context in use by another process");
 }
 
+static cps_err_t held_here(int64_t *owner_pid)
+{
+    *owner_pid = getpid();
+    return cps_store_fail(CPS_ERR_IN_USE, "context in use by this process already (pid %lld)", (long long)*owner_pid);
+}
+
 cps_err_t cps_store_lock_take(cps_store_lockfile_t *file, uint64_t place, int64_t *owner_pid)
 {
     cps_err_t err;
     *owner_pid = 0;
     cps_store_process_enter();
-    if (cps_store_bits_has(&file->held, place)) {
-        *owner_pid = getpid();
-        err =
-            cps_store_fail(CPS_ERR_IN_USE, "context in use by this process already (pid %lld)", (long long)*owner_pid);
+    if (cps_store_bits_has(&file->held, place) || file->all_held) {
+        err = held_here(owner_pid);
     } else {
         err = cps_store_bits_add(&file->held, place);
-        if (err == CPS_OK && (err = hold(file, place, owner_pid)) != CPS_OK)
+        if (err == CPS_OK && (err = hold(file, place, 1, owner_pid)) != CPS_OK)
             cps_store_bits_remove(&file->held, place);
     }
     cps_store_process_leave();
@@ -180,4 +186,36 @@ void cps_store_lock_give(cps_store_lockfile_t *file, uint64_t place)
     if (file->pid == getpid() && cps_store_bits_has(&file->held, place) && fcntl(file->fd, F_SETLK, &none) == 0)
         cps_store_bits_remove(&file->held, place);
     cps_store_process_leave();
+}
+
+cps_err_t cps_store_lock_take_all(cps_store_lockfile_t *file, int64_t *owner_pid)
+{
+    *owner_pid = 0;
+    cps_store_process_enter();
+    bool any = file->all_held;
+    for (size_t i = 0; i < file->held.count; i++)
+        any |= file->held.words[i] != 0;
+    cps_err_t err = any ? held_here(owner_pid) : hold(file, 1, 0, owner_pid);
+    file->all_held |= err == CPS_OK;
+    cps_store_process_leave();
+    return err;
+}
+
+void cps_store_lock_give_all(cps_store_lockfile_t *file)
+{
+    struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 1, .l_len = 0};
+    cps_store_process_enter();
+    if (file->pid == getpid() && file->all_held && fcntl(file->fd, F_SETLK, &none) == 0)
+        file->all_held = false;
+    cps_store_process_leave();
+}
+
+bool cps_store_lock_read(const cps_store_lockfile_t *file, void *to, size_t len)
+{
+    return pread(file->fd, to, len, 0) == (ssize_t)len;
+}
+
+bool cps_store_lock_write(const cps_store_lockfile_t *file, const void *from, size_t len)
+{
+    return pwrite(file->fd, from, len, 0) == (ssize_t)len;
 }

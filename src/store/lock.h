@@ -29,6 +29,19 @@ CPS_MUST_USE cps_err_t cps_store_lock_take(cps_store_lockfile_t *file, uint64_t 
 /** Give up a place that is held. */
 void cps_store_lock_give(cps_store_lockfile_t *file, uint64_t place);
 
+/** Hold all places at once, those of keys to come too: CPS_OK; CPS_ERR_IN_USE with the pid of an owner, or 0;
+ * CPS_ERR_STORE. */
+CPS_MUST_USE cps_err_t cps_store_lock_take_all(cps_store_lockfile_t *file, int64_t *owner_pid);
+
+/** Give them up. */
+void cps_store_lock_give_all(cps_store_lockfile_t *file);
+
+/** The first `len` bytes of the file; false where there are not as many. */
+bool cps_store_lock_read(const cps_store_lockfile_t *file, void *to, size_t len);
+
+/** Write them, not synced; false where it failed. */
+bool cps_store_lock_write(const cps_store_lockfile_t *file, const void *from, size_t len);
+
 /** Enter a part that one thread of the process at a time may be in: making a file that others may open. */
 void cps_store_process_enter(void);
 

@@ -5,14 +5,17 @@
 #include <stdlib.h>
 
 const char *const cps_sqlite_schema[CPS_SQLITE_SCHEMA_COUNT] = {
-    /* `epoch` counts what made everything saved in the store used up at once. */
-    "CREATE TABLE store(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT",
+    /* `epoch` counts what made everything saved in the store used up at once, `commits` the leases. What format 2 brought
+     * stands behind `sum`: the text has to be that of an upgraded store, too. */
+    "CREATE TABLE store(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL, sum INTEGER NOT NULL, "
+    "commits INTEGER NOT NULL DEFAULT 0, instance INTEGER NOT NULL DEFAULT 0) STRICT",
 
     /* Never deleted: `id` is the place in the lock file, and the numbers of a removed key must not start anew. `next`
-     * and a window count only while `saved` is the store's epoch. */
+     * and a window count only while `saved` is the store's epoch; nothing counts but where `home` is here. */
     "CREATE TABLE states(id INTEGER PRIMARY KEY, state_id BLOB NOT NULL UNIQUE CHECK(length(state_id) = 16), "
     "ceiling INTEGER NOT NULL CHECK(ceiling BETWEEN 0 AND 1099511627776), "
-    "next INTEGER NOT NULL CHECK(next BETWEEN 0 AND ceiling), saved INTEGER NOT NULL, sum INTEGER NOT NULL) STRICT",
+    "next INTEGER NOT NULL CHECK(next BETWEEN 0 AND ceiling), saved INTEGER NOT NULL, sum INTEGER NOT NULL, "
+    "home INTEGER) STRICT",
 
     "CREATE TABLE windows(id INTEGER PRIMARY KEY, window_id BLOB NOT NULL UNIQUE CHECK(length(window_id) = 16), "
     "state INTEGER NOT NULL REFERENCES states(id), next INTEGER NOT NULL CHECK(next BETWEEN 0 AND 1099511627776), "
@@ -62,12 +65,6 @@ static const cps_store_table_t sqlite_table = {
     .unlock = cps_sqlite_unlock,
 };
 
-static cps_err_t run_text(const cps_sqlite_t *s, const char *text)
-{
-    int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? CPS_OK : cps_sqlite_error(s->db, s->path, sqlite3_extended_errcode(s->db));
-}
-
 /* The first value of a query as a number. */
 static cps_err_t ask(const cps_sqlite_t *s, const char *text, int64_t *out)
 {
@@ -82,47 +79,49 @@ static cps_err_t ask(const cps_sqlite_t *s, const char *text, int64_t *out)
     return err;
 }
 
-cps_err_t cps_sqlite_look(const cps_sqlite_t *s, bool *fresh)
+cps_err_t cps_sqlite_look(const cps_sqlite_t *s, int64_t *format)
 {
     int64_t application_id = 0;
-    int64_t format = 0;
     int64_t tables = 0;
-    *fresh = false;
+    *format = 0;
     /* One snapshot for the three, while another process may be making the store. */
-    cps_err_t err = run_text(s, "SAVEPOINT look");
+    cps_err_t err = cps_sqlite_exec(s, "SAVEPOINT look");
     if (err != CPS_OK)
         return err;
     err = ask(s, "PRAGMA application_id", &application_id);
     if (err == CPS_OK)
-        err = ask(s, "PRAGMA user_version", &format);
+        err = ask(s, "PRAGMA user_version", format);
     if (err == CPS_OK)
         err = ask(s, "SELECT count(*) FROM sqlite_schema", &tables);
     sqlite3_exec(s->db, "RELEASE look", NULL, NULL, NULL);
     if (err != CPS_OK)
         return err;
-    *fresh = application_id == 0 && format == 0 && tables == 0;
-    return *fresh ? CPS_OK : cps_sqlite_check_format(s->path, application_id, format);
+    if (application_id == 0 && *format == 0 && tables == 0)
+        return CPS_OK;
+    return cps_sqlite_check_format(s->path, application_id, *format);
 }
 
 /* One transaction: a store has its whole format or is still empty. */
 static cps_err_t make_format(const cps_sqlite_t *s)
 {
-    bool fresh;
+    int64_t format = 0;
     char numbers[128];
-    cps_err_t err = run_text(s, "BEGIN IMMEDIATE");
+    cps_err_t err = cps_sqlite_exec(s, "BEGIN IMMEDIATE");
     if (err != CPS_OK)
         return err;
-    err = cps_sqlite_look(s, &fresh); /* another process may have been first */
+    err = cps_sqlite_look(s, &format); /* another process may have been first */
+    bool fresh = format == 0;
     for (int i = 0; i < CPS_SQLITE_SCHEMA_COUNT && err == CPS_OK && fresh; i++)
-        err = run_text(s, cps_sqlite_schema[i]);
+        err = cps_sqlite_exec(s, cps_sqlite_schema[i]);
     sqlite3_snprintf((int)sizeof numbers, numbers, "PRAGMA application_id = %d; PRAGMA user_version = %d",
                      CPS_SQLITE_APPLICATION_ID, CPS_SQLITE_FORMAT);
     if (err == CPS_OK && fresh)
-        err = run_text(s, "INSERT INTO store VALUES(1, 1, row_sum(1, 1))");
+        err = cps_sqlite_exec(s, "INSERT INTO store VALUES(1, 1, 0, 0, random()); "
+                                 "UPDATE store AS e SET sum = " CPS_SQL_STORE_SUM);
     if (err == CPS_OK && fresh)
-        err = run_text(s, numbers);
+        err = cps_sqlite_exec(s, numbers);
     if (err == CPS_OK)
-        err = run_text(s, "COMMIT");
+        err = cps_sqlite_exec(s, "COMMIT");
     if (sqlite3_get_autocommit(s->db) == 0)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     return err;
@@ -142,7 +141,7 @@ static cps_err_t make_durable(const cps_sqlite_t *s)
     cps_err_t err = rc == SQLITE_ROW ? CPS_OK : cps_sqlite_error(s->db, s->path, sqlite3_extended_errcode(s->db));
     sqlite3_finalize(stmt);
     if (err == CPS_OK)
-        err = run_text(s, "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
+        err = cps_sqlite_exec(s, "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON");
     if (err == CPS_OK)
         err = ask(s, "PRAGMA synchronous", &synchronous);
     if (err == CPS_OK && (!wal || synchronous != 2))
@@ -163,7 +162,7 @@ static cps_err_t make_durable_in_turn(const cps_sqlite_t *s)
     }
 }
 
-static cps_err_t configure(const cps_sqlite_t *s)
+cps_err_t cps_sqlite_configure(const cps_sqlite_t *s)
 {
     int rc = sqlite3_busy_timeout(s->db, CPS_SQLITE_BUSY_MS);
     /* Until the format is known to be ours nothing is written, not even at closing. */
@@ -176,19 +175,22 @@ static cps_err_t configure(const cps_sqlite_t *s)
     if (rc != SQLITE_OK)
         return cps_sqlite_error(s->db, s->path, rc);
     /* Deleted secrets are overwritten, and none reaches a temporary file. */
-    cps_err_t err = run_text(s, "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; "
-                                "PRAGMA foreign_keys = ON");
-    return err == CPS_OK ? cps_sqlite_add_functions(s->db, s->path) : err;
+    cps_err_t err =
+        cps_sqlite_exec(s, "PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = ON; "
+                           "PRAGMA foreign_keys = ON");
+    return err == CPS_OK ? cps_sqlite_add_functions(s) : err;
 }
 
-static cps_err_t open_for_writing(const cps_sqlite_t *s, bool fresh)
+static cps_err_t open_for_writing(cps_sqlite_t *s, const char *vfs)
 {
     if (sqlite3_db_readonly(s->db, "main") != 0)
         return cps_store_fail(CPS_ERR_STORE, "%s: the store cannot be written: make it writable for this user",
                               s->path);
     cps_err_t err = make_durable_in_turn(s);
-    if (err == CPS_OK && fresh)
+    if (err == CPS_OK && s->format == 0)
         err = make_format(s);
+    else if (err == CPS_OK && s->format < CPS_SQLITE_FORMAT)
+        err = cps_sqlite_upgrade(s, vfs);
     if (err == CPS_OK)
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return err;
@@ -201,20 +203,20 @@ static cps_err_t is_empty(const cps_sqlite_t *s)
 
 static cps_err_t open_database(cps_sqlite_t *s, const char *vfs, bool create)
 {
-    bool fresh;
     int flags =
         SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     int rc = sqlite3_open_v2(s->path, &s->db, flags, vfs);
     if (rc != SQLITE_OK)
         return cps_sqlite_error(s->db, s->path, rc);
-    cps_err_t err = configure(s);
+    cps_sqlite_home_find(s);
+    cps_err_t err = cps_sqlite_configure(s);
     if (err == CPS_OK)
-        err = cps_sqlite_look(s, &fresh);
+        err = cps_sqlite_look(s, &s->format);
     if (err != CPS_OK)
         return err;
-    if (fresh && !create)
+    if (s->format == 0 && !create)
         return is_empty(s);
-    return s->read_only ? CPS_OK : open_for_writing(s, fresh);
+    return s->read_only ? CPS_OK : open_for_writing(s, vfs);
 }
 
 static cps_err_t open_at(cps_sqlite_t *s, const cps_store_options_t *options)
@@ -236,19 +238,41 @@ static cps_err_t open_at(cps_sqlite_t *s, const cps_store_options_t *options)
     return open_database(s, options->vfs, create);
 }
 
-cps_err_t cps_store_sqlite_open(cps_store_t **out, const cps_store_options_t *options)
+/* A store, or NULL and why not. */
+static cps_sqlite_t *open_store(const cps_store_options_t *options, cps_err_t *err)
 {
-    *out = NULL;
     cps_sqlite_t *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return cps_store_fail(CPS_ERR_MEMORY, "no memory to open a store");
+    if (s == NULL) {
+        *err = cps_store_fail(CPS_ERR_MEMORY, "no memory to open a store");
+        return NULL;
+    }
     s->base.table = &sqlite_table;
     s->read_only = options->read_only;
-    cps_err_t err = open_at(s, options);
-    if (err != CPS_OK) {
-        sqlite_close(&s->base);
-        return err;
-    }
-    *out = &s->base;
-    return CPS_OK;
+    *err = open_at(s, options);
+    if (*err == CPS_OK)
+        return s;
+    sqlite_close(&s->base);
+    return NULL;
+}
+
+/* Reading an older format would mean all statements twice, and an upgrade is due anyway: upgrade, then open anew. */
+static cps_sqlite_t *open_upgraded(cps_sqlite_t *old, const cps_store_options_t *options, cps_err_t *err)
+{
+    cps_store_options_t writing = {.path = options->path, .vfs = options->vfs};
+    sqlite_close(&old->base);
+    cps_sqlite_t *upgraded = open_store(&writing, err);
+    if (upgraded == NULL)
+        return NULL;
+    sqlite_close(&upgraded->base);
+    return open_store(options, err);
+}
+
+cps_err_t cps_store_sqlite_open(cps_store_t **out, const cps_store_options_t *options)
+{
+    cps_err_t err = CPS_OK;
+    cps_sqlite_t *s = open_store(options, &err);
+    if (s != NULL && s->read_only && s->format < CPS_SQLITE_FORMAT)
+        s = open_upgraded(s, options, &err);
+    *out = s != NULL ? &s->base : NULL;
+    return err;
 }

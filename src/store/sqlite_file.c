@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MAGIC "SQLite format 3"
 enum { HEADER_LEN = 100, FORMAT_AT = 60, APPLICATION_AT = 68 }; /* www.sqlite.org/fileformat.html */
 
 char *cps_sqlite_join(const char *a, const char *b)
@@ -78,6 +79,16 @@ static cps_err_t make_file(const char *path, const char *folder)
     return err == CPS_OK ? sync_folder(folder) : err;
 }
 
+cps_err_t cps_sqlite_file_make(const char *path)
+{
+    char *folder = folder_of(path);
+    if (folder == NULL)
+        return cps_store_fail(CPS_ERR_MEMORY, "no memory to open a store");
+    cps_err_t err = make_file(path, folder);
+    free(folder);
+    return err;
+}
+
 static cps_err_t make(const char *path)
 {
     char *folder = folder_of(path);
@@ -137,25 +148,43 @@ cps_err_t cps_sqlite_file_guard(const char *real)
 
 cps_err_t cps_sqlite_check_format(const char *real, int64_t application_id, int64_t format)
 {
-    if (application_id != CPS_SQLITE_APPLICATION_ID)
+    if (application_id != CPS_SQLITE_APPLICATION_ID || format < 1)
         return cps_store_fail(CPS_ERR_STORE_CORRUPT, "%s: not a store of coapsule, or damaged; name another path",
                               real);
-    if (format != CPS_SQLITE_FORMAT)
+    if (format > CPS_SQLITE_FORMAT)
         return cps_store_fail(CPS_ERR_STORE_FORMAT,
                               "%s: has format %lld, and this version knows format %d: use a newer version", real,
                               (long long)format, CPS_SQLITE_FORMAT);
     return CPS_OK;
 }
 
-static cps_err_t judge(const char *real, const uint8_t head[HEADER_LEN])
+/* Where a journal or a -wal stands beside it, the first page may be one that a power cut tore: SQLite makes it whole. */
+static bool has_log(sqlite3_vfs *vfs, const char *real)
+{
+    static const char *const suffixes[] = {"-journal", "-wal"};
+    int there = 0;
+    for (size_t i = 0; i < 2 && there == 0; i++) {
+        char *log = cps_sqlite_join(real, suffixes[i]);
+        if (log != NULL)
+            (void)vfs->xAccess(vfs, log, SQLITE_ACCESS_EXISTS, &there);
+        free(log);
+    }
+    return there != 0;
+}
+
+static cps_err_t judge(sqlite3_vfs *vfs, const char *real, const uint8_t head[HEADER_LEN])
 {
     uint32_t application_id = cps_be32(head + APPLICATION_AT);
     uint32_t format = cps_be32(head + FORMAT_AT);
-    if (memcmp(head, "SQLite format 3", 16) != 0)
+    bool is_database = memcmp(head, MAGIC, sizeof MAGIC) == 0;
+    bool is_newer = is_database && application_id == CPS_SQLITE_APPLICATION_ID && format > CPS_SQLITE_FORMAT;
+    if (!is_newer && has_log(vfs, real))
+        return CPS_OK;
+    if (!is_database)
         return cps_store_fail(CPS_ERR_STORE_CORRUPT, "%s: not a store of coapsule, or damaged; name another path",
                               real);
     if (application_id == 0 && format == 0)
-        return CPS_OK; /* its making was cut short, or the -wal knows more: SQLite has to tell */
+        return CPS_OK; /* its making was cut short: SQLite has to tell */
     return cps_sqlite_check_format(real, application_id, format);
 }
 
@@ -179,7 +208,7 @@ cps_err_t cps_sqlite_file_peek(const char *real, const char *vfs_name, bool *emp
         rc = file->pMethods->xRead(file, head, HEADER_LEN, 0); /* a short read fills with zeros */
     *empty = rc == SQLITE_OK && size == 0;
     if (rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ)
-        err = *empty ? CPS_OK : judge(real, head);
+        err = *empty ? CPS_OK : judge(vfs, real, head);
     else if (rc != SQLITE_NOMEM)
         err = failed(real, "the store cannot be read");
     else

@@ -130,17 +130,38 @@ static cps_err_t check_new(cps_sqlite_t *s, const cps_store_key_t *key)
     return err == CPS_OK ? refuse_fifth(s, key) : err;
 }
 
+/* State that came with a copy: only a number that is given makes it ours (OPS-9), and no window of it counts. */
+static cps_err_t claim_state(cps_sqlite_t *s, const char *name, uint64_t next, uint64_t place)
+{
+    sqlite3_stmt *stmt;
+    if (next == 0)
+        return cps_store_fail(CPS_ERR_UNKNOWN_NUMBER,
+                              "%s: key %s was used before this copy of the store was made: give the number to go on "
+                              "from with --next-sequence N, or use coapsule key rekey",
+                              s->path, name);
+    cps_err_t err = cps_sqlite_get(s, CPS_SQL_WINDOWS_FORGET, &stmt);
+    if (err != CPS_OK)
+        return err;
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)place);
+    return cps_sqlite_run(s, stmt);
+}
+
 /* New state, or the state that the same material left here: never lowered (OPS-8). */
 static cps_err_t put_state(cps_sqlite_t *s, const cps_store_key_t *key, uint64_t next, uint64_t *place)
 {
     sqlite3_stmt *stmt;
     cps_err_t verdict = CPS_OK;
+    cps_sqlite_stmt_t which = CPS_SQL_STATE_RAISE;
     cps_err_t err = cps_sqlite_find_place(s, key->state_id, place, &verdict);
-    bool found = verdict == CPS_OK;
-    if (err == CPS_OK && verdict != CPS_ERR_STATE_LOST)
+    bool found = *place != 0;
+    if (err == CPS_OK && verdict == CPS_ERR_STATE_LOST) {
+        which = found ? CPS_SQL_STATE_CLAIM : CPS_SQL_STATE_INSERT;
+        verdict = found ? claim_state(s, key->name, next, *place) : CPS_OK;
+    }
+    if (err == CPS_OK)
         err = verdict;
     if (err == CPS_OK)
-        err = cps_sqlite_get(s, found ? CPS_SQL_STATE_RAISE : CPS_SQL_STATE_INSERT, &stmt);
+        err = cps_sqlite_get(s, which, &stmt);
     if (err != CPS_OK)
         return err;
     if (found)
@@ -223,19 +244,30 @@ cps_err_t cps_sqlite_key_add(cps_store_t *store, const cps_store_key_t *key, con
     cps_sqlite_t *s = cps_sqlite_of(store);
     uint64_t place = 0;
     uint64_t window = 0;
+    cps_sqlite_mark_t mark = {0, 0};
     cps_err_t err = cps_store_check_key(key, state);
+    if (err == CPS_OK && !s->read_only)
+        err = cps_sqlite_lock_begin(s); /* it tells a store that is older than what it granted */
     if (err == CPS_OK)
         err = cps_sqlite_begin(s);
     if (err != CPS_OK)
         return err;
     err = check_new(s, key);
     if (err == CPS_OK)
+        err = cps_sqlite_home_settle(s, &mark);
+    if (err == CPS_OK)
         err = put_state(s, key, state->next, &place);
     if (err == CPS_OK)
         err = put_window(s, key, state, place, &window);
     if (err == CPS_OK)
         err = put_key(s, key, place, window);
-    return cps_sqlite_end(s, err);
+    bool was_older = s->is_older;
+    err = cps_sqlite_end(s, err);
+    if (err == CPS_OK && was_older) {
+        s->is_older = false;
+        cps_sqlite_home_note(s, &mark);
+    }
+    return err;
 }
 
 cps_err_t cps_sqlite_key_get(cps_store_t *store, const char *name, cps_store_key_t *out)

@@ -45,6 +45,14 @@ static void give_back(const batch_t *b, size_t count)
             cps_sqlite_unlock_place(b->s, b->picks[i].place);
 }
 
+/* What cannot be used is not owned. */
+static void give_back_unusable(const batch_t *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (b->out[i].result != CPS_OK && b->picks[i].result == CPS_OK)
+            cps_sqlite_unlock_place(b->s, b->picks[i].place);
+}
+
 static cps_err_t own_keys(const batch_t *b)
 {
     cps_err_t err = cps_sqlite_lock_begin(b->s);
@@ -109,6 +117,8 @@ static cps_err_t load_once(batch_t *b, bool *same)
     err = read_keys(b, same);
     if (err != CPS_OK || !*same)
         give_back(b, b->count);
+    else if (b->own)
+        give_back_unusable(b);
     return err;
 }
 

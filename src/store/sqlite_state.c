@@ -33,6 +33,8 @@ cps_err_t cps_sqlite_find_place(cps_sqlite_t *s, const uint8_t *state_id, uint64
     *place = (uint64_t)sqlite3_column_int64(stmt, 0);
     if (sqlite3_column_int(stmt, 1) == 0)
         *verdict = cps_sqlite_damaged(s, "states");
+    else if (s->is_older || sqlite3_column_int(stmt, 2) == 0)
+        *verdict = cps_sqlite_elsewhere(s);
     cps_sqlite_done(stmt);
     return CPS_OK;
 }
@@ -56,6 +58,8 @@ cps_err_t cps_sqlite_read_state(const cps_sqlite_t *s, sqlite3_stmt *stmt, int a
         return cps_sqlite_damaged(s, "windows");
     if (sqlite3_column_int(stmt, at + 9) == 0)
         return cps_sqlite_damaged(s, "store");
+    if (s->is_older || sqlite3_column_int(stmt, at + 10) == 0)
+        return cps_sqlite_elsewhere(s);
     *ceiling = (uint64_t)sqlite3_column_int64(stmt, at);
     bool saved = sqlite3_column_int64(stmt, at + 2) == epoch;
     out->next = saved ? (uint64_t)sqlite3_column_int64(stmt, at + 1) : *ceiling;
@@ -90,8 +94,16 @@ cps_err_t cps_sqlite_lock_begin(cps_sqlite_t *s)
 {
     if (s->read_only)
         return cps_store_fail(CPS_ERR_ARGUMENT, "%s: was opened for reading, which owns nothing", s->path);
-    cps_err_t err = s->lockfile == NULL ? cps_store_lock_open(&s->lockfile, s->lock_path) : CPS_OK;
-    return err == CPS_OK ? cps_store_lock_verify(s->lockfile, s->lock_path) : err;
+    if (s->lockfile != NULL)
+        return cps_store_lock_verify(s->lockfile, s->lock_path);
+    cps_err_t err = cps_store_lock_open(&s->lockfile, s->lock_path);
+    if (err == CPS_OK)
+        err = cps_sqlite_home_compare(s);
+    if (err != CPS_OK) {
+        cps_store_lock_close(s->lockfile);
+        s->lockfile = NULL;
+    }
+    return err;
 }
 
 cps_err_t cps_sqlite_lock_place(cps_sqlite_t *s, uint64_t place, int64_t *owner_pid)
@@ -165,28 +177,34 @@ static cps_err_t grant(cps_sqlite_t *s, cps_store_lease_t *lease, bool invalidat
     return err == CPS_OK && invalidate ? run_with(s, CPS_SQL_WINDOWS_FORGET, place, 0) : err;
 }
 
-static cps_err_t next_epoch(cps_sqlite_t *s)
+/* One transaction. It counts, and so writes, where anything is granted. */
+static cps_err_t grant_all(cps_sqlite_t *s, cps_store_lease_t *leases, size_t count, bool invalidate, bool all)
 {
-    sqlite3_stmt *stmt;
-    cps_err_t err = cps_sqlite_get(s, CPS_SQL_EPOCH_NEXT, &stmt);
-    if (err == CPS_OK)
-        err = cps_sqlite_run(s, stmt);
-    if (err == CPS_OK && sqlite3_changes(s->db) != 1)
-        return cps_sqlite_damaged(s, "store");
+    cps_sqlite_mark_t mark = {0, 0};
+    bool granted = all;
+    cps_err_t err = cps_sqlite_begin(s);
+    if (err != CPS_OK)
+        return err;
+    for (size_t i = 0; i < count && err == CPS_OK; i++) {
+        err = grant(s, &leases[i], invalidate && !all);
+        granted |= leases[i].result == CPS_OK;
+    }
+    if (err == CPS_OK && granted)
+        err = cps_sqlite_home_count(s, all, &mark);
+    err = cps_sqlite_end(s, err);
+    if (err == CPS_OK && granted)
+        cps_sqlite_home_note(s, &mark);
     return err;
 }
 
 cps_err_t cps_sqlite_lease(cps_store_t *store, cps_store_lease_t *leases, size_t count, bool invalidate, bool all)
 {
     cps_sqlite_t *s = cps_sqlite_of(store);
-    cps_err_t err = cps_sqlite_begin(s);
-    if (err == CPS_OK) {
-        for (size_t i = 0; i < count && err == CPS_OK; i++)
-            err = grant(s, &leases[i], invalidate && !all);
-        if (err == CPS_OK && all)
-            err = next_epoch(s);
-        err = cps_sqlite_end(s, err);
-    }
+    cps_err_t err = s->lockfile == NULL && !s->read_only ? cps_sqlite_lock_begin(s) : CPS_OK;
+    if (err == CPS_OK && s->is_older) /* counting on from here would make it look new */
+        err = cps_sqlite_elsewhere(s);
+    if (err == CPS_OK)
+        err = grant_all(s, leases, count, invalidate, all);
     for (size_t i = 0; i < count && err != CPS_OK; i++)
         leases[i].result = err;
     return err;

@@ -10,7 +10,8 @@
 
 #define STATE_COLUMNS                                                                                                  \
     "s.ceiling, s.next, s.saved, s.sum IS " CPS_SQL_STATE_SUM                                                          \
-    ", w.next, w.seen, w.saved, w.sum IS " CPS_SQL_WINDOW_SUM ", e.epoch, e.sum IS row_sum(e.id, e.epoch)"
+    ", w.next, w.seen, w.saved, w.sum IS " CPS_SQL_WINDOW_SUM ", e.epoch, e.sum IS " CPS_SQL_STORE_SUM                 \
+    ", is_here(s.home)"
 #define KEY_COLUMNS                                                                                                    \
     "k.id, k.state, k.name, k.peer, k.pattern, k.secret, k.salt, k.id_context, k.sender_id, k.recipient_id, k.aead, "  \
     "k.hash, k.window_size, k.retired, s.state_id, w.window_id, k.sum IS " CPS_SQL_KEY_SUM
@@ -41,19 +42,23 @@ static const char *const texts[CPS_SQL_COUNT] = {
                            "k.retired, k.state, k.window) WHERE name = ?1 AND k.sum IS " CPS_SQL_KEY_SUM,
     [CPS_SQL_KEY_REMOVE] = "DELETE FROM keys WHERE name = ?1",
 
-    [CPS_SQL_STATE_PLACE] = "SELECT s.id, s.sum IS " CPS_SQL_STATE_SUM " FROM states s WHERE s.state_id = ?1",
+    [CPS_SQL_STATE_PLACE] = "SELECT s.id, s.sum IS " CPS_SQL_STATE_SUM ", is_here(s.home) FROM states s "
+                            "WHERE s.state_id = ?1",
     [CPS_SQL_STATE_GET] = "SELECT " STATE_COLUMNS " FROM store e JOIN states s "
                           "LEFT JOIN windows w ON w.window_id = ?2 AND w.state = s.id WHERE e.id = 1 AND "
                           "s.state_id = ?1",
-    [CPS_SQL_STATE_INSERT] =
-        "INSERT INTO states SELECT n, ?1, ?2, ?2, " EPOCH ", row_sum(n, ?1, ?2, ?2, " EPOCH ") FROM " NEXT_ID("states"),
+    [CPS_SQL_STATE_INSERT] = "INSERT INTO states SELECT n, ?1, ?2, ?2, " EPOCH ", row_sum(n, ?1, ?2, ?2, " EPOCH
+                             ", here()), here() FROM " NEXT_ID("states"),
     [CPS_SQL_STATE_RAISE] = "UPDATE states SET ceiling = max(ceiling, ?2), next = 0, saved = 0, "
-                            "sum = row_sum(id, state_id, max(ceiling, ?2), 0, 0) "
+                            "sum = row_sum(id, state_id, max(ceiling, ?2), 0, 0, home) "
                             "WHERE id = ?1 AND ?2 > CASE saved WHEN " EPOCH " THEN next ELSE ceiling END",
+    [CPS_SQL_STATE_CLAIM] = "UPDATE states SET ceiling = max(ceiling, ?2), next = 0, saved = 0, home = here(), "
+                            "sum = row_sum(id, state_id, max(ceiling, ?2), 0, 0, here()) WHERE id = ?1",
     [CPS_SQL_STATE_LEASE] = "UPDATE states SET ceiling = max(ceiling, ?2), next = 0, saved = 0, "
-                            "sum = row_sum(id, state_id, max(ceiling, ?2), 0, 0) WHERE id = ?1",
-    [CPS_SQL_STATE_SAVE] = "UPDATE states SET next = ?2, saved = " EPOCH
-                           ", sum = row_sum(id, state_id, ceiling, ?2, " EPOCH ") WHERE id = ?1 AND ceiling >= ?2",
+                            "sum = row_sum(id, state_id, max(ceiling, ?2), 0, 0, home) WHERE id = ?1",
+    [CPS_SQL_STATE_SAVE] =
+        "UPDATE states SET next = ?2, saved = " EPOCH ", sum = row_sum(id, state_id, ceiling, ?2, " EPOCH
+        ", home) WHERE id = ?1 AND ceiling >= ?2",
 
     [CPS_SQL_WINDOW_INSERT] = "INSERT INTO windows SELECT n, ?1, ?2, ?3, ?4, ?5 * " EPOCH
                               ", row_sum(n, ?1, ?2, ?3, ?4, ?5 * " EPOCH ") FROM " NEXT_ID("windows"),
@@ -66,8 +71,19 @@ static const char *const texts[CPS_SQL_COUNT] = {
         "UPDATE windows SET next = ?3, seen = ?4, saved = ?5 * " EPOCH
         ", sum = row_sum(id, window_id, state, ?3, ?4, ?5 * " EPOCH ") WHERE window_id = ?1 AND state = ?2",
 
-    [CPS_SQL_EPOCH_NEXT] = "UPDATE store SET epoch = epoch + 1, sum = row_sum(id, epoch + 1) "
-                           "WHERE id = 1 AND sum IS row_sum(id, epoch)",
+    [CPS_SQL_STORE_GET] = "SELECT e.instance, e.commits FROM store e WHERE e.id = 1 AND e.sum IS " CPS_SQL_STORE_SUM,
+    [CPS_SQL_STORE_COUNT] = "UPDATE store AS e SET epoch = e.epoch + ?1, commits = e.commits + 1, "
+                            "sum = row_sum(e.id, e.epoch + ?1, e.commits + 1, e.instance) "
+                            "WHERE e.id = 1 AND e.sum IS " CPS_SQL_STORE_SUM,
+    [CPS_SQL_STORE_RAISE] = "UPDATE store AS e SET commits = max(e.commits, ?1), "
+                            "sum = row_sum(e.id, e.epoch, max(e.commits, ?1), e.instance) "
+                            "WHERE e.id = 1 AND e.sum IS " CPS_SQL_STORE_SUM,
+    [CPS_SQL_STATES_FORGET] = "UPDATE states AS s SET home = NULL, sum = row_sum(s.id, s.state_id, s.ceiling, s.next, "
+                              "s.saved, NULL) WHERE s.sum IS " CPS_SQL_STATE_SUM,
+    [CPS_SQL_STATES_ADOPT] =
+        "UPDATE states AS s SET ceiling = min(s.ceiling + ?1, 1099511627776), next = 0, saved = 0, home = here(), "
+        "sum = row_sum(s.id, s.state_id, min(s.ceiling + ?1, 1099511627776), 0, 0, here()) "
+        "WHERE s.home IS NOT NULL AND s.sum IS " CPS_SQL_STATE_SUM,
 };
 
 static void put_value(cps_writer_t *w, sqlite3_value *value)
@@ -104,11 +120,42 @@ static void row_sum(sqlite3_context *context, int count, sqlite3_value **values)
     cps_wipe(row, done.len);
 }
 
-cps_err_t cps_sqlite_add_functions(sqlite3 *db, const char *path)
+static void here(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    int rc = sqlite3_create_function(db, "row_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
-                                     row_sum, NULL, NULL);
-    return rc == SQLITE_OK ? CPS_OK : cps_sqlite_error(db, path, rc);
+    const cps_sqlite_t *s = sqlite3_user_data(context);
+    (void)count;
+    (void)values;
+    sqlite3_result_int64(context, s->home.bind);
+}
+
+static void is_here(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    const cps_sqlite_t *s = sqlite3_user_data(context);
+    (void)count;
+    sqlite3_int64 home = sqlite3_value_int64(values[0]);
+    bool known = sqlite3_value_type(values[0]) == SQLITE_INTEGER;
+    sqlite3_result_int(context, known && (home == s->home.accept[0] || home == s->home.accept[1]));
+}
+
+cps_err_t cps_sqlite_add_functions(const cps_sqlite_t *s)
+{
+    static const struct {
+        const char *name;
+        int args;
+        void (*call)(sqlite3_context *context, int count, sqlite3_value **values);
+    } functions[] = {{"row_sum", -1, row_sum}, {"here", 0, here}, {"is_here", 1, is_here}};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0] && rc == SQLITE_OK; i++)
+        rc = sqlite3_create_function(s->db, functions[i].name, functions[i].args,
+                                     SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, (void *)s,
+                                     functions[i].call, NULL, NULL);
+    return rc == SQLITE_OK ? CPS_OK : cps_sqlite_error(s->db, s->path, rc);
+}
+
+cps_err_t cps_sqlite_exec(const cps_sqlite_t *s, const char *text)
+{
+    int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? CPS_OK : cps_sqlite_error(s->db, s->path, sqlite3_extended_errcode(s->db));
 }
 
 typedef struct meaning {
@@ -121,7 +168,7 @@ static const meaning_t meanings[] = {
     {SQLITE_FULL, CPS_ERR_STORE_FULL, "no space left on the disk of the store: free some space"},
     {SQLITE_CORRUPT, CPS_ERR_STORE_CORRUPT, "the store is damaged: coapsule store check says where"},
     {SQLITE_NOTADB, CPS_ERR_STORE_CORRUPT, "not a store of coapsule, or damaged; name another path"},
-    {SQLITE_READONLY, CPS_ERR_STORE, "the store cannot be written: make it writable for this user"},
+    {SQLITE_READONLY, CPS_ERR_STORE, "the store cannot be written: make it, and its disk, writable for this user"},
     {SQLITE_CANTOPEN, CPS_ERR_STORE, "the store cannot be opened: make it and its folder writable for this user"},
     {SQLITE_PERM, CPS_ERR_STORE, "the store cannot be opened: make it and its folder writable for this user"},
     {SQLITE_BUSY, CPS_ERR_STORE, "another process has been writing to the store for too long: try again"},
@@ -129,12 +176,28 @@ static const meaning_t meanings[] = {
     {SQLITE_NOMEM, CPS_ERR_MEMORY, "no memory left for the store"},
 };
 
+/* What the system said, as SQLite's code: of the connection, or, since a commit does not pass it on, of the -wal. */
+static int cause_of(sqlite3 *db, int code)
+{
+    int causes[2] = {sqlite3_system_errno(db), 0};
+    sqlite3_file *wal = NULL;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal != NULL &&
+        wal->pMethods != NULL)
+        (void)wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &causes[1]);
+    for (int i = 0; i < 2; i++) {
+        if (causes[i] == ENOSPC || causes[i] == EDQUOT)
+            return SQLITE_FULL;
+        if (causes[i] == EROFS)
+            return SQLITE_READONLY;
+    }
+    return code;
+}
+
 cps_err_t cps_sqlite_error(sqlite3 *db, const char *path, int rc)
 {
-    int cause = db != NULL ? sqlite3_system_errno(db) : 0;
     int code = rc & 0xff;
-    if (code == SQLITE_IOERR && (cause == ENOSPC || cause == EDQUOT))
-        code = SQLITE_FULL;
+    if (db != NULL && (code == SQLITE_IOERR || code == SQLITE_CANTOPEN))
+        code = cause_of(db, code);
     for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
         if (meanings[i].code == code)
             return cps_store_fail(meanings[i].err, "%s: %s", path, meanings[i].what);

@@ -60,7 +60,9 @@ typedef struct cps_store_loaded {
     cps_store_state_t state;
     uint64_t ceiling;
     int64_t owner_pid; /**< with CPS_ERR_IN_USE: who owns it; 0 where it cannot be told */
-    cps_err_t result;  /**< CPS_OK; CPS_ERR_IN_USE: no state given; CPS_ERR_STORE_CORRUPT: nothing but the name given */
+    cps_err_t
+        result; /**< CPS_OK; CPS_ERR_IN_USE, CPS_ERR_STATE_LOST: no state given; CPS_ERR_STORE_CORRUPT: nothing but
+                            the name given */
 } cps_store_loaded_t;
 
 /** One lease to make durable. */
@@ -98,7 +100,8 @@ typedef struct cps_store_table {
      *
      * Material that was in this store before (its key was removed, or another Recipient ID shares its state_id) goes on
      * from the state that is there: a given number above that raises it, one below changes nothing, and a window that
-     * was there becomes unknown.
+     * was there becomes unknown. Where that state came with a copy of the store it is taken up only by a given number:
+     * CPS_ERR_UNKNOWN_NUMBER for 0.
      */
     cps_err_t (*key_add)(cps_store_t *s, const cps_store_key_t *key, const cps_store_state_t *state);
 
@@ -123,7 +126,8 @@ typedef struct cps_store_table {
      */
     cps_err_t (*load)(cps_store_t *s, int64_t *cursor, bool own, cps_store_loaded_t *out, size_t cap, size_t *count);
 
-    /** State of a key, found by state_id and window_id alone (OPS-2); CPS_ERR_STATE_LOST where the store has none.
+    /** State of a key, found by state_id and window_id alone (OPS-2); CPS_ERR_STATE_LOST where the store has none, or
+     * has it from a copy, a backup, or from before leases that it knows nothing of (docs/adr/0005-copies.md).
      * Only what is read while the key is locked may be used for sending. */
     cps_err_t (*state_get)(cps_store_t *s, const cps_store_key_t *key, cps_store_state_t *out, uint64_t *ceiling);
 
@@ -166,14 +170,16 @@ struct cps_store {
 typedef struct cps_store_options {
     const char *path; /**< its folder is made (mode 0700) with `create`; the folder above has to be there */
     bool create;      /**< make it where it is not there, mode 0600 */
-    bool read_only;   /**< for key list and show: no lock, no change */
+    bool read_only;   /**< for key list and show: no lock, no change but the upgrade of an older format */
     const char *vfs;  /**< SQLite VFS, NULL for the default: tests give one that loses power */
 } cps_store_options_t;
 
 /**
- * Open the SQLite store (WAL, synchronous=FULL; format number in user_version). CPS_ERR_EXPOSED_SECRET where others can
- * read a file of it, CPS_ERR_STORE_FORMAT, CPS_ERR_STORE_CORRUPT, CPS_ERR_STORE_FULL, CPS_ERR_STORE,
- * CPS_ERR_NOT_FOUND. Close it with its table. Not to be carried through fork().
+ * Open the SQLite store (WAL, synchronous=FULL; format number in user_version). An older format is upgraded in one
+ * transaction, after a backup `<path>.format-N.backup` (mode 0600) that does not send. CPS_ERR_EXPOSED_SECRET where others
+ * can read a file of it, CPS_ERR_STORE_FORMAT, CPS_ERR_STORE_CORRUPT, CPS_ERR_STORE_FULL, CPS_ERR_STORE,
+ * CPS_ERR_NOT_FOUND, CPS_ERR_IN_USE (an upgrade needs it alone). Close it with its table. Not to be carried through
+ * fork().
  */
 CPS_MUST_USE cps_err_t cps_store_sqlite_open(cps_store_t **out, const cps_store_options_t *options);
 
@@ -193,5 +199,19 @@ typedef void (*cps_store_finding_fn)(void *user, const char *finding);
  * `say` or more (at most 100); or the errors of opening.
  */
 CPS_MUST_USE cps_err_t cps_store_check(const char *path, cps_store_finding_fn say, void *user);
+
+/**
+ * Copy a store to a new file (mode 0600) without its sequence state: what is restored from it does not send before a rekey
+ * or a given next number (OPS-9). CPS_ERR_EXISTS where `to` is there already; or the errors of opening and of a full disk.
+ */
+CPS_MUST_USE cps_err_t cps_store_backup(const char *path, const char *to);
+
+/**
+ * The operator's word for a store that was moved to another file system or put back from a copy of it: it is the only one
+ * from now on, and under no key of it more than `skip` numbers were used since the copy was made. Every ceiling is raised by
+ * `skip`, everything saved is used up, windows are unknown, and its state is at home where it lies now. A backup of
+ * cps_store_backup has no state to go on from, and is left as it is. CPS_ERR_IN_USE while a process owns a key of it.
+ */
+CPS_MUST_USE cps_err_t cps_store_adopt(const char *path, uint64_t skip);
 
 #endif /* CPS_STORE_STORE_H */

@@ -32,7 +32,7 @@ static inline void box_make(box_t *box)
     *box = (box_t){{0}, {0}};
     snprintf(box->dir, sizeof box->dir, "%s/cps-store-XXXXXX", tmp != NULL ? tmp : "/tmp");
     assert_non_null(mkdtemp(box->dir));
-    snprintf(box->path, sizeof box->path, "%s/keyring.db", box->dir);
+    snprintf(box->path, sizeof box->path, "%.127s/keyring.db", box->dir);
 }
 
 /** Path of a file beside the store: suffix "-wal", ".lock"; valid until the second next call. */

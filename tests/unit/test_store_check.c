@@ -6,6 +6,7 @@
 
 typedef struct findings {
     unsigned count;
+    bool has_name; /* one of them says which table, or which index of it */
     char last[512];
 } findings_t;
 
@@ -13,6 +14,7 @@ static void note(void *user, const char *finding)
 {
     findings_t *f = user;
     f->count++;
+    f->has_name |= strstr(finding, "table ") != NULL || strstr(finding, "index ") != NULL;
     snprintf(f->last, sizeof f->last, "%s", finding);
 }
 
@@ -108,6 +110,7 @@ static void flip_each(const box_t *box, const uint8_t *good, size_t len, size_t 
         assert_err(CPS_ERR_STORE_CORRUPT, check(box, &f));
         assert_true(f.count > 0);
         assert_non_null(strstr(f.last, box->path));
+        assert_true(f.has_name);
         assert_true(folder_hash(box) == before);
     }
     write_file(box->path, good, len);
@@ -136,7 +139,9 @@ static void one_flipped_byte_is_found(void **state)
     const uint8_t *second = memmem(first + 1, len - (size_t)(first + 1 - good), k.state_id, CPS_STORE_ID_LEN);
     assert_non_null(second);
     flip_each(&box, good, len, (size_t)(second - good), CPS_STORE_ID_LEN + 1);
+    uint64_t before = folder_hash(&box);
     assert_ok(check(&box, &f));
+    assert_true(folder_hash(&box) == before);
     run_sql(&box, "UPDATE states SET ceiling = 63 WHERE id = 1");
     assert_err(CPS_ERR_STORE_CORRUPT, check(&box, &f));
     assert_non_null(strstr(f.last, "table states: row 1"));
@@ -169,7 +174,7 @@ static void broken_rules_between_rows_are_found(void **state)
 static const cps_case_t cases[] = {
     {"", "the check calls a sound store sound and leaves it", a_sound_store_is_called_sound_and_left},
     {"", "the check reads what a killed owner left", the_check_reads_what_a_killed_owner_left},
-    {"", "the check finds one flipped byte", one_flipped_byte_is_found},
+    {"OPS-30", "the check finds one flipped byte, names its table, and changes nothing", one_flipped_byte_is_found},
     {"", "the check finds broken rules between rows", broken_rules_between_rows_are_found},
 };
 
