@@ -120,7 +120,7 @@ def our_proxy(t, *targets):
 
 
 def wait_for_coap(port):
-    """Until a CoAP endpoint at that port answers a ping (RFC 7252 §4.3): for programs that do not say when they are ready."""
+    """Until an endpoint at that port answers a ping (RFC 7252 §4.3): for programs that do not say when they are ready."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.connect(("127.0.0.1", port))
         s.settimeout(0.05)

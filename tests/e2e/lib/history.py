@@ -58,7 +58,7 @@ class History:
         self.messages = []
         self.unread = []
         self._requests = {}  # token -> the requests with it, newest last
-        self._numbers = {}   # (kid, Partial IV) -> the first copy of that request
+        self._firsts = {}    # (key, nonce) -> the first copy of that request
         for packet in packets:
             if packet.inbound is not True:
                 continue
@@ -75,7 +75,7 @@ class History:
             except oscore.OscoreError:
                 continue
             sealed = Sealed(packet.time_us, message, opened)
-            self._numbers.setdefault((opened.kid, opened.partial_iv), sealed)
+            self._firsts.setdefault((opened.key, opened.nonce), sealed)
             self._requests.setdefault(message.token, []).append((context, sealed))
             return sealed
         return None
@@ -86,20 +86,19 @@ class History:
                 opened = context.open_response(message, request.opened)
             except oscore.OscoreError:
                 continue
-            first = self._numbers[request.opened.kid, request.opened.partial_iv]
+            first = self._firsts[request.opened.key, request.opened.nonce]
             return Sealed(packet.time_us, message, opened, first)
         return None
 
-    def requests(self):
-        """Every request once, by its first copy."""
-        return sorted(self._numbers.values(), key=lambda sealed: sealed.time_us)
+    def requests(self, context=None):
+        """Every request once, by its first copy; with a context as the client has it, those of that client alone."""
+        key = context and context.keys[context.sender_id]
+        return [sealed for sealed in self._firsts.values() if key in (None, sealed.opened.key)]
 
-    def responses(self):
-        return [sealed for sealed in self.messages if not sealed.is_request]
-
-    def answers(self, request):
-        """The responses to a request, each copy of them."""
-        return [sealed for sealed in self.responses() if sealed.request is request]
+    def responses(self, context=None):
+        """All responses, also copies; with a context as the client has it, those to that client alone."""
+        key = context and context.keys[context.sender_id]
+        return [sealed for sealed in self.messages if not sealed.is_request and key in (None, sealed.request.opened.key)]
 
     def reused(self):
         """Pairs of messages that one key and nonce sealed differently (RFC 8613 §7.2.1)."""
@@ -115,15 +114,16 @@ class History:
         found = {}
         for response in self.responses():
             if not response.is_challenge:
-                found.setdefault(response.request.number, set()).add(response.message.payload)
-        return [number for number, payloads in found.items() if len(payloads) > 1]
+                opened = response.request.opened
+                found.setdefault((opened.key, opened.nonce), (str(response.request), set()))[1].add(response.message.payload)
+        return [request for request, payloads in found.values() if len(payloads) > 1]
 
     def challenges(self):
         """The challenges, each by its first copy."""
         found = {}
         for response in self.responses():
             if response.is_challenge:
-                found.setdefault((response.request.number, response.own_number), response)
+                found.setdefault((response.opened.key, response.opened.nonce), response)
         return list(found.values())
 
 
