@@ -344,8 +344,8 @@ typedef struct cps_command {
 /**
  * Give a command. `*handle` (may be NULL) names a new request. Everything is copied before the call returns.
  * CPS_ERR_ARGUMENT, CPS_ERR_STALE, CPS_ERR_FULL, CPS_ERR_BUSY (waiting queue full), CPS_ERR_TOO_LARGE,
- * CPS_ERR_BAD_OPTION, CPS_ERR_STATE_LOST, CPS_ERR_SEQ_EXHAUSTED, CPS_ERR_NOT_FRESH. After an error nothing has been taken up; for a
- * reply the request is still open.
+ * CPS_ERR_BAD_OPTION, CPS_ERR_BAD_URI, CPS_ERR_STATE_LOST, CPS_ERR_SEQ_EXHAUSTED, CPS_ERR_NOT_FRESH. After an error
+ * nothing has been taken up; for a reply the request is still open.
  * Owner thread.
  */
 CPS_API CPS_MUST_USE cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us, const cps_command_t *command,
@@ -385,7 +385,7 @@ typedef struct cps_context_state {
 } cps_context_state_t;
 
 /** Add a context. CPS_ERR_FULL, CPS_ERR_TOO_MANY (a fifth for one kid and kid context), CPS_ERR_BAD_ID,
- * CPS_ERR_ALGORITHM, CPS_ERR_ARGUMENT. Owner thread. */
+ * CPS_ERR_ALGORITHM, CPS_ERR_ARGUMENT; CPS_ERR_UNSUPPORTED where the layers open nothing (proxy). Owner thread. */
 CPS_API CPS_MUST_USE cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_handle_t *handle);
 
 /** Remove a context and wipe it; requests open under it end with CPS_ERR_CANCELED. CPS_ERR_STALE. Owner thread. */

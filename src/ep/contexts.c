@@ -6,6 +6,8 @@ cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_han
 {
     if (context->size != sizeof *context || context->hash >= CPS_HASH_COUNT)
         return CPS_ERR_ARGUMENT;
+    if (!ep->config.layers->opens_oscore)
+        return CPS_ERR_UNSUPPORTED; /* it would seal and take whatever comes back for the answer (OSC-66) */
     cps_oscore_params_t params = {.master_secret = context->master_secret,
                                   .master_salt = context->master_salt,
                                   .id_context = context->id_context,
