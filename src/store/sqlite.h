@@ -12,6 +12,7 @@
 #define CPS_SQLITE_FORMAT         2          /* user_version */
 #define CPS_SQLITE_APPLICATION_ID 0x636f6170 /* "coap" */
 #define CPS_SQLITE_BUSY_MS        5000       /* how long a write waits for another process's */
+#define CPS_SQLITE_PLACE_MAX      (1U << 28) /* states; a damaged number above must not cost the memory to lock it */
 
 /* Every row ends in a sum over its other columns: SQLite alone does not see a flipped bit in a value, and a ceiling
  * that fell by one would be a nonce used twice. It tells damage, not an attacker, who could write the file anyway. */
@@ -31,7 +32,7 @@ typedef enum cps_sqlite_stmt {
     CPS_SQL_KEY_AFTER,
     CPS_SQL_KEYS_FROM,
     CPS_SQL_PLACES_FROM,
-    CPS_SQL_KEY_EXISTS,
+    CPS_SQL_KEY_NAME,
     CPS_SQL_NAME_EXISTS,
     CPS_SQL_CONTEXT_EXISTS,
     CPS_SQL_SHARING,
@@ -178,7 +179,7 @@ CPS_MUST_USE cps_err_t cps_sqlite_read_state(const cps_sqlite_t *s, sqlite3_stmt
 /** Have the lock file open, and see that it is still the one at its path. */
 CPS_MUST_USE cps_err_t cps_sqlite_lock_begin(cps_sqlite_t *s);
 
-/** Lock a place, after cps_sqlite_lock_begin. */
+/** Lock a place, after cps_sqlite_lock_begin. CPS_ERR_STORE_CORRUPT for one that no state has. */
 CPS_MUST_USE cps_err_t cps_sqlite_lock_place(cps_sqlite_t *s, uint64_t place, int64_t *owner_pid);
 
 /** Give up a place; nothing happens where this store does not hold it. */

@@ -326,16 +326,26 @@ cps_err_t cps_sqlite_key_remove(cps_store_t *store, const char *name)
     return cps_sqlite_end(s, change(s, CPS_SQL_KEY_REMOVE, name, NULL));
 }
 
-static cps_err_t check_cursor(cps_sqlite_t *s, int64_t cursor)
+/* The name of the key under a cursor, "" before the first. It is the row's own, which may be damaged where the name in
+ * the index, by which keys are listed, is not. */
+static cps_err_t name_under(cps_sqlite_t *s, int64_t cursor, char name[CPS_STORE_NAME_MAX + 1])
 {
+    name[0] = '\0';
     sqlite3_stmt *stmt;
     bool row = true;
-    cps_err_t err = cps_sqlite_get(s, CPS_SQL_KEY_EXISTS, &stmt);
+    bool sound = true;
+    cps_err_t err = cps_sqlite_get(s, CPS_SQL_KEY_NAME, &stmt);
     if (err != CPS_OK || cursor == 0)
         return err;
     sqlite3_bind_int64(stmt, 1, cursor);
     err = cps_sqlite_step(s, stmt, &row);
+    if (err == CPS_OK && row) {
+        get_text(stmt, 0, name, CPS_STORE_NAME_MAX);
+        sound = sqlite3_column_int(stmt, 1) != 0;
+    }
     cps_sqlite_done(stmt);
+    if (!sound)
+        return cps_sqlite_damaged(s, "keys");
     if (err != CPS_OK || row)
         return err;
     return cps_store_fail(CPS_ERR_STALE, "%s: the key under the cursor was removed; start again", s->path);
@@ -346,7 +356,8 @@ cps_err_t cps_sqlite_key_next(cps_store_t *store, int64_t *cursor, cps_store_key
     cps_sqlite_t *s = cps_sqlite_of(store);
     sqlite3_stmt *stmt;
     bool row;
-    cps_err_t err = check_cursor(s, *cursor);
+    char before[CPS_STORE_NAME_MAX + 1];
+    cps_err_t err = name_under(s, *cursor, before);
     if (err == CPS_OK)
         err = cps_sqlite_get(s, CPS_SQL_KEY_AFTER, &stmt);
     if (err != CPS_OK)
@@ -358,5 +369,7 @@ cps_err_t cps_sqlite_key_next(cps_store_t *store, int64_t *cursor, cps_store_key
     *cursor = sqlite3_column_int64(stmt, CPS_SQLITE_COL_ID);
     err = cps_sqlite_read_key(s, stmt, out);
     cps_sqlite_done(stmt);
+    if (err == CPS_OK && strcmp(out->name, before) <= 0)
+        err = cps_sqlite_damaged(s, "keys"); /* an index that leads in a circle: a caller would never come to its end */
     return err;
 }

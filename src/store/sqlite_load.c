@@ -32,9 +32,16 @@ static cps_err_t pick_keys(batch_t *b)
         return err;
     sqlite3_bind_int64(stmt, 1, b->cursor);
     sqlite3_bind_int64(stmt, 2, (sqlite3_int64)b->cap);
-    while ((err = cps_sqlite_step(b->s, stmt, &row)) == CPS_OK && row)
-        b->picks[b->count++] =
-            (pick_t){.id = sqlite3_column_int64(stmt, 0), .place = (uint64_t)sqlite3_column_int64(stmt, 1)};
+    sqlite3_int64 last = b->cursor;
+    while ((err = cps_sqlite_step(b->s, stmt, &row)) == CPS_OK && row) {
+        pick_t pick = {.id = sqlite3_column_int64(stmt, 0), .place = (uint64_t)sqlite3_column_int64(stmt, 1)};
+        if (pick.id <= last) { /* only on a damaged page, and the next call would read this one again */
+            cps_sqlite_done(stmt);
+            return cps_sqlite_damaged(b->s, "keys");
+        }
+        last = pick.id;
+        b->picks[b->count++] = pick;
+    }
     return err;
 }
 
@@ -61,8 +68,8 @@ static cps_err_t own_keys(const batch_t *b)
     for (size_t i = 0; i < b->count; i++) {
         pick_t *pick = &b->picks[i];
         pick->result = cps_sqlite_lock_place(b->s, pick->place, &pick->owner_pid);
-        if (pick->result == CPS_OK || pick->result == CPS_ERR_IN_USE)
-            continue;
+        if (pick->result == CPS_OK || pick->result == CPS_ERR_IN_USE || pick->result == CPS_ERR_STORE_CORRUPT)
+            continue; /* each key has its own trouble */
         give_back(b, i);
         return pick->result;
     }

@@ -108,6 +108,8 @@ cps_err_t cps_sqlite_lock_begin(cps_sqlite_t *s)
 
 cps_err_t cps_sqlite_lock_place(cps_sqlite_t *s, uint64_t place, int64_t *owner_pid)
 {
+    if (place > CPS_SQLITE_PLACE_MAX)
+        return cps_sqlite_damaged(s, "states");
     cps_err_t err = cps_store_lock_take(s->lockfile, place, owner_pid);
     if (err != CPS_OK)
         return err;

@@ -30,7 +30,7 @@ static const char *const texts[CPS_SQL_COUNT] = {
         SELECT_KEY "k.name > coalesce((SELECT name FROM keys WHERE id = ?1), '') ORDER BY k.name LIMIT 1",
     [CPS_SQL_KEYS_FROM] = SELECT_KEY "k.id > ?1 ORDER BY k.id LIMIT ?2",
     [CPS_SQL_PLACES_FROM] = "SELECT id, state FROM keys WHERE id > ?1 ORDER BY id LIMIT ?2",
-    [CPS_SQL_KEY_EXISTS] = "SELECT 1 FROM keys WHERE id = ?1",
+    [CPS_SQL_KEY_NAME] = "SELECT k.name, k.sum IS " CPS_SQL_KEY_SUM " FROM keys k WHERE k.id = ?1",
     [CPS_SQL_NAME_EXISTS] = "SELECT 1 FROM keys WHERE name = ?1",
     [CPS_SQL_CONTEXT_EXISTS] = "SELECT k.name FROM windows w JOIN keys k ON k.window = w.id WHERE w.window_id = ?1",
     [CPS_SQL_SHARING] = "SELECT count(*) FROM keys WHERE recipient_id = ?1 AND id_context IS ?2",
