@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define MAGIC "SQLite format 3"
-enum { HEADER_LEN = 100, FORMAT_AT = 60, APPLICATION_AT = 68 }; /* www.sqlite.org/fileformat.html */
+enum { HEADER_LEN = 100, VERSIONS_AT = 18, FORMAT_AT = 60, APPLICATION_AT = 68 }; /* www.sqlite.org/fileformat.html */
 
 char *cps_sqlite_join(const char *a, const char *b)
 {
@@ -180,7 +180,9 @@ static cps_err_t judge(sqlite3_vfs *vfs, const char *real, const uint8_t head[HE
     bool is_newer = is_database && application_id == CPS_SQLITE_APPLICATION_ID && format > CPS_SQLITE_FORMAT;
     if (!is_newer && has_log(vfs, real))
         return CPS_OK;
-    if (!is_database)
+    bool versions =
+        head[VERSIONS_AT] <= 2 && head[VERSIONS_AT + 1] <= 2; /* or SQLite would not write, or not read, it */
+    if (!is_database || !versions)
         return cps_store_fail(CPS_ERR_STORE_CORRUPT, "%s: not a store of coapsule, or damaged; name another path",
                               real);
     if (application_id == 0 && format == 0)

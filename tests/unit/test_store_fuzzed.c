@@ -119,10 +119,37 @@ static void a_key_of_an_absurd_state_is_damaged_alone(void **state)
     box_drop(&box);
 }
 
+static void hear(void *user, const char *finding)
+{
+    (void)finding;
+    ++*(unsigned *)user;
+}
+
+/* The check called it sound, and no writer could open it. */
+static void a_file_that_sqlite_would_not_write_is_damaged(void **state)
+{
+    (void)state;
+    box_t box;
+    cps_store_t *s;
+    unsigned findings = 0;
+    box_make(&box);
+    s = box_open(&box);
+    (void)add_sample(s, 1, 1);
+    s->table->close(s);
+    int fd = open(box.path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "\x89", 1, 18), 1); /* "file format write version" */
+    close(fd);
+    assert_err(CPS_ERR_STORE_CORRUPT, cps_store_check(box.path, hear, &findings));
+    assert_int_equal(findings, 1);
+    assert_err(CPS_ERR_STORE_CORRUPT, box_open_as(&box, false, false, &s));
+    box_drop(&box);
+}
+
 static const cps_case_t cases[] = {
     {"", "keys out of order are damage", keys_out_of_order_are_damage},
     {"", "a walk over damaged names ends", a_walk_over_damaged_names_ends},
     {"", "a key of an absurd state is damaged alone", a_key_of_an_absurd_state_is_damaged_alone},
+    {"", "a file that SQLite would not write is damaged", a_file_that_sqlite_would_not_write_is_damaged},
 };
 
 CPS_RUN("store_fuzzed", cases)
