@@ -296,7 +296,7 @@ static bool judge_answer_options(const cps_message_t *message, cps_proxy_answer_
 static bool names(cps_bytes_t list, cps_bytes_t name)
 {
     size_t start = 0;
-    for (size_t at = 0; at <= list.len; at++) {
+    for (size_t at = 0; list.len != 0 && at <= list.len; at++) {
         if (at < list.len && list.ptr[at] != ' ')
             continue;
         if (cps_bytes_equal(cps_bytes(list.ptr + start, at - start), name))

@@ -415,6 +415,9 @@ static void the_name_goes_in_front_of_5_08(void **state)
     assert_bytes(CPS_BYTES_LIT("gw.example"), answer.payload);
     assert_true(judge(CPS_HOP_LIMIT_REACHED, "", "gw.example.org xgw.example"));
     assert_bytes(CPS_BYTES_LIT("gw.example gw.example.org xgw.example"), answer.payload);
+    cps_message_t bare = {.code = CPS_HOP_LIMIT_REACHED}; /* as a parsed message without payload: no pointer at all */
+    assert_true(cps_proxy_judge_answer(&bare, &last, 1152, &answer));
+    assert_bytes(CPS_BYTES_LIT("gw.example"), answer.payload);
     assert_true(judge(CPS_CONTENT, "", "gw.example")); /* no other code is touched */
     assert_bytes(CPS_BYTES_LIT("gw.example"), answer.payload);
 }
