@@ -37,9 +37,9 @@ bench:
 	cmake --build build-bench
 	for program in build-bench/bench/bench_*; do $$program || exit 1; done
 
-fuzz:           # each fuzzer for FUZZ_SECONDS
-	tools/setup check
-	tools/fuzz --seconds $(or $(FUZZ_SECONDS),60)
+fuzz:           # each fuzzer for SECONDS, and the lines that they reach
+	tools/setup long
+	tools/fuzz --seconds $(or $(SECONDS),60) --lines
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -5,16 +5,22 @@
 
 #include "base/bytes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /** The entry that libFuzzer calls. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/** Stop at a broken promise; unlike assert, in every build. */
-static inline void demand(bool holds)
+/** Stop at a broken promise and say which; unlike assert, in every build. */
+#define demand(holds) demand_at((holds), #holds, __FILE__, __LINE__)
+
+/** What demand() does. */
+static inline void demand_at(bool holds, const char *promise, const char *file, int line)
 {
-    if (!holds)
-        abort();
+    if (holds)
+        return;
+    fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, promise);
+    abort();
 }
 
 /** The part of `*rest` in front of its first `stop`, which is cut off with it; all of it where there is none. */

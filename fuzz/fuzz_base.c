@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Hex both ways, and reader against writer: what one wrote the other reads, and neither leaves its buffer. */
-#include "base/bytes.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void demand(bool holds)
-{
-    if (!holds)
-        abort();
-}
+/* Hex both ways, and reader against writer: what one wrote the other reads, and neither leaves its buffer.
+ *
+ * covers: src/base/bytes.c */
+#include "fuzz.h"
 
 static void hex_round_trip(cps_bytes_t in)
 {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* CBOR items: each is written back the same, since the subset has one encoding of everything. */
+/* CBOR items: each is written back the same, since the subset has one encoding of everything.
+ *
+ * covers: src/wire/cbor.c */
 #include "fuzz.h"
 
 #include "wire/cbor.h"

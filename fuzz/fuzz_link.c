@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A filter, a zero byte and a document: what the writer takes of the document is read back the same. */
+/* A filter, a zero byte and a document: what the writer takes of the document is read back the same.
+ *
+ * covers: src/wire/link_match.c src/wire/link_read.c src/wire/link_write.c */
 #include "fuzz.h"
 
 #include "wire/link.h"

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A datagram: what is accepted is written back the same, and every consumer of its options copes with them. */
+/* A datagram: what is accepted is written back the same, and every consumer of its options copes with them.
+ *
+ * covers: src/wire/msg.c src/wire/opt.c src/wire/opttab.c */
 #include "fuzz.h"
 
 #include "wire/uri.h"

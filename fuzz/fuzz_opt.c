@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Options and payload: a list in any order is written in the one order that the parser takes. */
+/* Options and payload: a list in any order is written in the one order that the parser takes.
+ *
+ * covers: src/wire/opt.c src/wire/opttab.c */
 #include "fuzz.h"
 
 #include "wire/opttab.h"

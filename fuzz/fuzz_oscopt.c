@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A value of the OSCORE option: what is accepted is written back the same. */
+/* A value of the OSCORE option: what is accepted is written back the same.
+ *
+ * covers: src/wire/oscopt.c */
 #include "fuzz.h"
 
 #include "wire/oscopt.h"

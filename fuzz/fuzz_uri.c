@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A line with a pattern and a line with a URI: options of a URI join to one that has the same options. */
+/* A line with a pattern and a line with a URI: options of a URI join to one that has the same options.
+ *
+ * covers: src/wire/uri_parse.c src/wire/uri_options.c src/wire/uri_join.c src/wire/uri_ip.c src/wire/uri_text.c */
 #include "fuzz.h"
 
 #include "wire/uri.h"
