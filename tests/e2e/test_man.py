@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # run-tests: once
-"""The examples of the manual pages do what they say. Each page runs in a network of its own, so that the ports of the
+"""The examples of the manual pages, of README.md and of the pages in docs/ do what they say. Each page runs in a network of its own, so that the ports of the
 examples are free."""
 import os
 import re
@@ -56,6 +56,32 @@ def page_case(path):
         Story(t, path.read_text(encoding="utf-8")).tell()
 
 
+MARKDOWN = """\
+Some text.
+
+<!-- example: a story -->
+```console
+$ echo one; exit 3
+one
+# exit 3
+```
+
+```console
+$ this is not run
+```
+"""
+
+
+@case("", "examples in Markdown run the same way")
+def in_markdown(t):
+    Story(t, MARKDOWN).tell()
+    try:
+        Story(t, MARKDOWN.replace("# exit 3", "# exit 4")).tell()
+    except AssertionError:
+        return
+    raise AssertionError("passed with another status")
+
+
 PAGE = r"""
 .Sh EXAMPLES
 .\" example: a story
@@ -104,9 +130,13 @@ def the_lint(t):
     (folder / "bad.1").write_text(".Sh EXAMPLES\n.\\\" example: none\n.Pp\n.Xx\n")
     done = t.run(tool)
     assert done.status == 1 and re.search("unknown macro|skipping", done.out) and "not followed by .Bd" in done.out, done.out
+    (folder / "bad.1").unlink()
+    (t.tmp / "README.md").write_text("<!-- example: none -->\n\nText.\n")
+    done = t.run(tool)
+    assert done.status == 1 and "README.md" in done.out and "not followed by ```console" in done.out, done.out
 
 
-for page in sorted((SOURCE / "docs" / "man").glob("*.[1-9]")):
+for page in man.pages(SOURCE):
     page_case(page)
 
 if __name__ == "__main__":

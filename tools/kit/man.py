@@ -12,6 +12,8 @@ r"""The examples of manual pages. A block is marked by a comment in the mdoc sou
     # exit 1
     .Ed
 
+In a page in Markdown the mark is `<!-- example: what it shows -->`, and the block is fenced as ```console.
+
 A line after `$ ` is a command, one that ends in `&` runs beside the rest until the end of the page and is waited for until it
 says that it is ready; `| ` lines are what a command reads; `# exit N` is the status that it shall end with (0 where
 nothing is said); other lines are what it prints, where `...` stands for anything. The blocks of a page are one story: they
@@ -21,6 +23,7 @@ import re
 from dataclasses import dataclass, field
 
 MARK = re.compile(r'^\.\\" example: (.+)$')
+MARKDOWN_MARK = re.compile(r"^<!-- example: (.+) -->$")
 ESCAPES = {r"\e": "\\", r"\-": "-", r"\(aq": "'", r"\&": "", r"\(dq": '"', r"\(ha": "^", r"\(ti": "~"}
 
 
@@ -42,6 +45,13 @@ class Example:
     title: str
     line: int
     steps: list
+
+
+def pages(root):
+    """The manual pages of a tree, and its pages in Markdown that have an example."""
+    written = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    marked = [path for path in written if path.exists() and "<!-- example: " in path.read_text(encoding="utf-8")]
+    return sorted((root / "docs" / "man").glob("*.[1-9]")) + marked
 
 
 def plain(line):
@@ -71,16 +81,17 @@ def examples(source):
     """The examples of a page, in order; ValueError where a mark has no block."""
     found, lines, at = [], source.splitlines(), 0
     while at < len(lines):
-        mark = MARK.match(lines[at])
+        mark, markdown = MARK.match(lines[at]), MARKDOWN_MARK.match(lines[at])
         at += 1
-        if not mark:
+        if not mark and not markdown:
             continue
-        if at >= len(lines) or not lines[at].startswith(".Bd -literal"):
-            raise ValueError(f"line {at}: the example is not followed by .Bd -literal")
-        example = Example(mark.group(1), at, [])
+        opening, closing = ("```console", "```") if markdown else (".Bd -literal", ".Ed")
+        if at >= len(lines) or not lines[at].startswith(opening):
+            raise ValueError(f"line {at}: the example is not followed by {opening}")
+        example = Example((mark or markdown).group(1), at, [])
         at += 1
-        while at < len(lines) and not lines[at].startswith(".Ed"):
-            add_line(example.steps, plain(lines[at]), at + 1)
+        while at < len(lines) and not lines[at].startswith(closing):
+            add_line(example.steps, lines[at] if markdown else plain(lines[at]), at + 1)
             at += 1
         found.append(example)
     return found
