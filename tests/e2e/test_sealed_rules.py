@@ -25,9 +25,9 @@ def door(t):
     return server, asker, context
 
 
-def sealed(asker, context, number, code, path, options=(), payload=b"", outer=()):
-    """Send a sealed request; what is inside it, and the first answer as it came."""
-    message = context.seal_request(asker.message(code, path, options, payload), number)
+def sealed(asker, context, number, plain, outer=()):
+    """Send a request sealed; what is inside it, and the first answer as it came."""
+    message = context.seal_request(plain, number)
     request = context.open_request(message)
     message.options += list(outer)
     asker.send(message)
@@ -37,7 +37,7 @@ def sealed(asker, context, number, code, path, options=(), payload=b"", outer=()
 @case("OSC-62", "errors of OSCORE are unprotected, errors of what is inside are protected")
 def errors(t):
     _, asker, context = door(t)
-    request, answer = sealed(asker, context, 0, coap.GET, "nowhere")
+    request, answer = sealed(asker, context, 0, asker.message(coap.GET, "nowhere"))
     assert context.open_response(answer, request).code == coap.NOT_FOUND, str(answer)
     message = context.seal_request(asker.message(coap.GET, "lock"), 1)
     message.payload = message.payload[:-1] + bytes([message.payload[-1] ^ 1])
@@ -49,16 +49,17 @@ def errors(t):
 @case("ECHO-5", "inner and outer Echo are judged each by its own rule")
 def independent(t):
     _, asker, context = door(t)
-    request, answer = sealed(asker, context, 0, coap.PUT, "lock", payload=b"unlocked")
+    ask = asker.message
+    request, answer = sealed(asker, context, 0, ask(coap.PUT, "lock", payload=b"unlocked"))
     echo = context.open_response(answer, request).option(coap.ECHO)
     assert echo is not None
     foreign = (coap.ECHO, b"somebody else's")
-    request, answer = sealed(asker, context, 1, coap.PUT, "lock", [(coap.ECHO, echo)], b"unlocked", outer=[foreign])
+    request, answer = sealed(asker, context, 1, ask(coap.PUT, "lock", [(coap.ECHO, echo)], b"unlocked"), outer=[foreign])
     assert context.open_response(answer, request).code == coap.CHANGED
     # the valid one outside, the foreign one inside: no proof of freshness
-    request, answer = sealed(asker, context, 2, coap.PUT, "lock", [foreign], b"locked", outer=[(coap.ECHO, echo)])
+    request, answer = sealed(asker, context, 2, ask(coap.PUT, "lock", [foreign], b"locked"), outer=[(coap.ECHO, echo)])
     assert context.open_response(answer, request).code == coap.UNAUTHORIZED
-    request, answer = sealed(asker, context, 3, coap.GET, "lock")
+    request, answer = sealed(asker, context, 3, ask(coap.GET, "lock"))
     assert context.open_response(answer, request).payload == b"unlocked"
 
 

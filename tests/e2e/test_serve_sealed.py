@@ -116,6 +116,7 @@ def many(t):
     for number in range(1, 301):
         answer = client.ask(coap.POST, "n", payload=b"x")
         assert answer.code == coap.CHANGED and answer.payload == b"%d" % number
+    server.expect(" counted .* number=300 ")  # what is logged comes after the answer
     assert sum(" counted " in line for line in server.lines) == 300
 
 
