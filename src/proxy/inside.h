@@ -6,17 +6,15 @@
 #define CPS_PROXY_INSIDE_H
 
 #include "base/pool.h"
-#include "base/rng.h"
 #include "proxy/policy.h"
 #include "proxy/held.h"
 #include "proxy/local.h"
-#include "proxy/proxy.h"
+#include "proxy/engine.h"
 #include "proxy/rewrite.h"
 #include "proxy/self.h"
 
-#define CPS_PROXY_MESSAGE_MAX 1232U /* largest message: IPv6's smallest MTU less its headers and UDP's */
-#define CPS_PROXY_ADDRS_MAX   4U    /* addresses of one name that are tried */
-#define CPS_PROXY_WHERE_MAX   96U   /* a target as logs and diagnoses show it */
+#define CPS_PROXY_ADDRS_MAX 4U  /* addresses of one name that are tried */
+#define CPS_PROXY_WHERE_MAX 96U /* a target as logs and diagnoses show it */
 
 /** Where a request stands. */
 typedef enum cps_pending_state {
@@ -52,12 +50,11 @@ typedef struct cps_pending {
 } cps_pending_t;
 
 struct cps_proxy {
-    cps_worker_t *worker;
+    cps_proxy_driver_t driver;
     cps_proxy_options_t options;
     cps_proxy_rules_t rules;
     char name[CPS_PROXY_NAME_MAX + 1];
     cps_proxy_self_t self;
-    cps_rng_t rng;
     uint32_t tokens; /**< given so far: no token comes twice */
     uint64_t timeout_us;
     uint32_t upstream_sockets; /**< bits: sockets that next hops are asked from */
@@ -69,18 +66,25 @@ struct cps_proxy {
     cps_proxy_request_t request; /**< scratch: the one being judged */
     cps_proxy_answer_t answer;   /**< scratch */
 
-    uv_timer_t timer; /**< deadlines of look-ups, refusals that are owed, and the end of draining */
-    cps_time_us_t timer_at;
-    bool closing;
+    cps_time_us_t wake_at; /**< deadlines of look-ups, refusals that are owed, and the end of draining */
     bool draining;
     cps_time_us_t drain_until_us;
     void (*drained)(void *user);
     void *drained_user;
 };
 
-/* ---- proxy.c ---- */
+/* ---- engine.c ---- */
 
-/** Look after what is owed or due, on the loop, at that time. */
+/** What the driver does, in short. */
+static inline cps_time_us_t cps_proxy_now(const cps_proxy_t *p) { return p->driver.now(p->driver.self); }
+
+/** The same of a command to the endpoint. */
+static inline cps_err_t cps_proxy_submit(cps_proxy_t *p, const cps_command_t *command, cps_handle_t *handle)
+{
+    return p->driver.submit(p->driver.self, command, handle);
+}
+
+/** Look after what is owed or due at that time. */
 void cps_proxy_wake_at(cps_proxy_t *p, cps_time_us_t when);
 
 /** Count and log a refusal; `where` is the target or "-". */
@@ -124,8 +128,5 @@ void cps_proxy_forward(cps_proxy_t *p, const cps_event_t *event, const char *whe
 /** The next hop answered, or did not. */
 void cps_proxy_on_response(cps_proxy_t *p, const cps_event_t *event);
 void cps_proxy_on_failed(cps_proxy_t *p, const cps_event_t *event);
-
-/** A datagram that came: where it is a malformed response to a request of ours, that is the answer. */
-void cps_proxy_on_datagram(cps_proxy_t *p, const cps_datagram_t *datagram);
 
 #endif /* CPS_PROXY_INSIDE_H */

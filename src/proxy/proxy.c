@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Making and ending a proxy, its events and its clock, and what it says of itself. */
+/* The loop of a proxy: its worker, its timer, and what the engine needs of them. */
+#include "proxy/proxy.h"
+
 #include "crypto/provider.h"
 #include "proxy/inside.h"
 
@@ -7,302 +9,105 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define OWED_RETRY_US 5000U /* a full output is tried again so soon */
-#define REQUESTS_IN   256U  /* the default of the endpoint (core.h) */
+/* What stands around an engine; the engine's driver leads back to it. */
+typedef struct shell {
+    cps_proxy_t *proxy;
+    cps_worker_t *worker;
+    uv_timer_t timer;
+    bool closing;
+} shell_t;
 
-/* ---- pending ---- */
+static shell_t *shell_of(const cps_proxy_t *proxy) { return proxy->driver.self; }
 
-cps_pending_t *cps_proxy_find(const cps_proxy_t *p, uint64_t ticket) { return cps_pool_find(&p->pending, ticket); }
+/* ---- what the engine needs ---- */
 
-uint64_t cps_proxy_ticket(const cps_proxy_t *p, const cps_pending_t *pending)
+static cps_time_us_t now(void *self) { return cps_worker_now(((shell_t *)self)->worker); }
+
+static cps_err_t submit(void *self, const cps_command_t *command, cps_handle_t *handle)
 {
-    return cps_pool_handle(&p->pending, pending);
+    return cps_worker_submit(((shell_t *)self)->worker, command, handle);
 }
 
-void cps_proxy_end(cps_proxy_t *p, cps_pending_t *pending)
+static cps_err_t get_socket(void *self, cps_family_t family, uint16_t *number)
 {
-    cps_pool_give(&p->pending, pending);
-    if (p->draining && p->pending.used == 0)
-        cps_proxy_wake_at(p, 0);
+    return cps_worker_socket(((shell_t *)self)->worker, family, number);
 }
 
-/* ---- answers ---- */
+static void on_timer(uv_timer_t *timer) { cps_proxy_tick(((shell_t *)timer->data)->proxy); }
 
-cps_err_t cps_proxy_send_answer(cps_proxy_t *p, cps_handle_t request, const cps_proxy_answer_t *answer, bool kept)
+static void wake_at(void *self, cps_time_us_t when)
 {
-    cps_command_t reply = {.kind = CPS_COMMAND_REPLY,
-                           .u.reply = {.request = request,
-                                       .code = answer->code,
-                                       .options = answer->options,
-                                       .option_count = answer->option_count,
-                                       .payload = answer->payload,
-                                       .kept = kept}};
-    return cps_worker_submit(p->worker, &reply, NULL);
-}
-
-cps_err_t cps_proxy_send_refusal(cps_proxy_t *p, cps_handle_t request, const cps_proxy_refusal_t *refusal)
-{
-    const cps_proxy_reason_row_t *row = cps_proxy_reason(refusal->reason);
-    uint8_t buf[4];
-    cps_option_t max_age = {CPS_OPT_MAX_AGE, cps_opt_uint_bytes(row->max_age_s, buf)};
-    cps_command_t reply = {.kind = CPS_COMMAND_REPLY,
-                           .u.reply = {.request = request,
-                                       .code = row->code,
-                                       .options = &max_age,
-                                       .option_count = row->max_age_s != 0,
-                                       .payload = cps_bytes_str(refusal->text),
-                                       .refused = !row->after}};
-    return cps_worker_submit(p->worker, &reply, NULL);
-}
-
-void cps_proxy_drop(cps_proxy_t *p, cps_handle_t request)
-{
-    cps_command_t ignore = {.kind = CPS_COMMAND_IGNORE, .u.handle = request};
-    if (cps_worker_submit(p->worker, &ignore, NULL) != CPS_OK)
-        p->stats.late++;
-}
-
-void cps_proxy_owe(cps_proxy_t *p, cps_pending_t *pending, const cps_proxy_refusal_t *refusal)
-{
-    if (cps_proxy_send_refusal(p, pending->request, refusal) != CPS_ERR_BUSY) {
-        cps_proxy_end(p, pending);
+    shell_t *shell = self;
+    if (shell->closing)
         return;
-    }
-    pending->owed = *refusal;
-    pending->state = CPS_PENDING_OWED;
-    cps_proxy_wake_at(p, cps_worker_now(p->worker) + OWED_RETRY_US);
+    cps_time_us_t at = cps_worker_now(shell->worker);
+    uv_update_time(cps_worker_loop(shell->worker));
+    uv_timer_start(&shell->timer, on_timer, when <= at ? 0 : (when - at + 999) / 1000, 0);
 }
 
-void cps_proxy_give_up(cps_proxy_t *p, cps_pending_t *pending, cps_proxy_reason_t reason, const char *detail)
-{
-    cps_proxy_refusal_t refusal;
-    cps_proxy_refuse(&refusal, reason, detail);
-    cps_proxy_account(p, &pending->client, pending->where, &refusal);
-    cps_proxy_owe(p, pending, &refusal);
-}
+/* ---- what the worker says ---- */
 
-/* ---- log and counters ---- */
-
-void cps_proxy_account(cps_proxy_t *p, const cps_addr_t *client, const char *where, const cps_proxy_refusal_t *refusal)
-{
-    const cps_proxy_reason_row_t *row = cps_proxy_reason(refusal->reason);
-    char code[8];
-    p->stats.refused[refusal->reason]++;
-    if (p->options.log == NULL)
-        return;
-    snprintf(code, sizeof code, "%u.%02u", cps_code_class(row->code), cps_code_detail(row->code));
-    CPS_LOG(p->options.log, CPS_LOG_WARNING, "proxy_refused",
-            cps_log_text("reason", cps_proxy_reason_name(refusal->reason)), cps_log_text("code", code),
-            cps_log_addr("client", client), cps_log_text("target", where), cps_log_text("text", refusal->text));
-}
-
-void cps_proxy_log_counters(const cps_proxy_t *proxy)
-{
-    const cps_proxy_stats_t *s = &proxy->stats;
-    cps_log_field_t fields[8 + CPS_PROXY_REASONS] = {
-        cps_log_number("requests", s->requests),     cps_log_number("local", s->local),
-        cps_log_number("forwarded", s->forwarded),   cps_log_number("sealed", s->sealed),
-        cps_log_number("answered", s->answered),     cps_log_number("late", s->late),
-        cps_log_number("challenged", s->challenged), cps_log_number("open", proxy->pending.used)};
-    size_t count = 8;
-    for (int i = 0; i < CPS_PROXY_REASONS; i++)
-        if (s->refused[i] != 0)
-            fields[count++] = cps_log_number(cps_proxy_reason((cps_proxy_reason_t)i)->counter, s->refused[i]);
-    if (proxy->options.log != NULL)
-        cps_log_event(proxy->options.log, CPS_LOG_INFO, "proxy_counters", fields, count);
-}
-
-void cps_proxy_stats(const cps_proxy_t *proxy, cps_proxy_stats_t *out)
-{
-    *out = proxy->stats;
-    out->open = proxy->pending.used;
-}
-
-const char *cps_proxy_name(const cps_proxy_t *proxy) { return proxy->name; }
-
-/* ---- clock ---- */
-
-static void on_timer(uv_timer_t *timer);
-
-void cps_proxy_wake_at(cps_proxy_t *p, cps_time_us_t when)
-{
-    if (p->closing || when >= p->timer_at)
-        return;
-    cps_time_us_t now = cps_worker_now(p->worker);
-    p->timer_at = when;
-    uv_update_time(cps_worker_loop(p->worker));
-    uv_timer_start(&p->timer, on_timer, when <= now ? 0 : (when - now + 999) / 1000, 0);
-}
-
-static void look_after(cps_proxy_t *p, cps_pending_t *pending, cps_time_us_t now)
-{
-    if (pending->state == CPS_PENDING_OWED) {
-        cps_proxy_refusal_t owed = pending->owed;
-        cps_proxy_owe(p, pending, &owed);
-    } else if (pending->state == CPS_PENDING_NAME && pending->name_until_us <= now) {
-        cps_proxy_give_up(p, pending, CPS_PROXY_NAME_TIMEOUT, pending->uri.host);
-    } else if (pending->state == CPS_PENDING_NAME) {
-        cps_proxy_wake_at(p, pending->name_until_us);
-    }
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    cps_proxy_t *p = timer->data;
-    cps_time_us_t now = cps_worker_now(p->worker);
-    p->timer_at = CPS_TIME_NEVER;
-    for (uint32_t i = 0; i < p->pending.touched; i++)
-        if (cps_pool_live(&p->pending, i))
-            look_after(p, cps_pool_at(&p->pending, i), now);
-    if (!p->draining || p->drained == NULL)
-        return;
-    if (p->pending.used != 0 && now < p->drain_until_us) {
-        cps_proxy_wake_at(p, p->drain_until_us);
-        return;
-    }
-    void (*drained)(void *user) = p->drained;
-    p->drained = NULL;
-    drained(p->drained_user);
-}
-
-void cps_proxy_drain(cps_proxy_t *proxy, uint64_t timeout_us, void (*done)(void *user), void *user)
-{
-    proxy->draining = true;
-    proxy->drain_until_us = cps_worker_now(proxy->worker) + timeout_us;
-    proxy->drained = done;
-    proxy->drained_user = user;
-    cps_proxy_wake_at(proxy, 0);
-}
-
-/* ---- events ---- */
-
-static void on_note(cps_proxy_t *p, const cps_event_note_t *note)
-{
-    if (p->options.log != NULL)
-        CPS_LOG(p->options.log, CPS_LOG_DEBUG, cps_note_name(note->kind), cps_log_addr("peer", &note->path.remote));
-}
-
-static void on_event(void *user, const cps_event_t *event)
-{
-    cps_proxy_t *p = user;
-    switch (event->kind) {
-    case CPS_EVENT_REQUEST:
-        cps_proxy_on_request(p, event);
-        break;
-    case CPS_EVENT_RESPONSE:
-        cps_proxy_on_response(p, event);
-        break;
-    case CPS_EVENT_FAILED:
-        cps_proxy_on_failed(p, event);
-        break;
-    case CPS_EVENT_NOTE:
-        on_note(p, &event->u.note);
-        break;
-    case CPS_EVENT_JOB: /* a proxy has no contexts */
-        break;
-    }
-}
+static void on_event(void *user, const cps_event_t *event) { cps_proxy_on_event(((shell_t *)user)->proxy, event); }
 
 static void on_trace(void *user, bool outbound, const cps_datagram_t *datagram)
 {
     if (!outbound)
-        cps_proxy_on_datagram(user, datagram);
+        cps_proxy_on_datagram(((shell_t *)user)->proxy, datagram);
 }
 
 /* ---- life ---- */
 
-/* RFC 8768 §4: no space in it. A control character has no place in a log. */
-static bool is_identifier(const char *name)
+static void release(shell_t *shell)
 {
-    size_t len = strlen(name);
-    for (size_t i = 0; i < len; i++)
-        if (name[i] <= ' ' || name[i] > '~')
-            return false;
-    return len != 0 && len <= CPS_PROXY_NAME_MAX;
+    cps_proxy_engine_free(shell->proxy);
+    free(shell);
 }
 
-static cps_err_t take_names(cps_proxy_t *p)
+static void name_of_host(char *out, size_t size)
 {
-    char host[256] = "";
-    if (gethostname(host, sizeof host - 1) != 0 || !is_identifier(host))
-        snprintf(host, sizeof host, "proxy");
-    const char *name = p->options.name != NULL ? p->options.name : host;
-    if (!is_identifier(name))
+    out[size - 1] = '\0';
+    if (gethostname(out, size - 1) != 0 || !cps_proxy_is_identifier(out))
+        snprintf(out, size, "proxy");
+}
+
+static cps_err_t build(shell_t *shell, uv_loop_t *loop, const cps_proxy_options_t *given)
+{
+    char host[256];
+    cps_proxy_options_t options = *given;
+    cps_proxy_driver_t driver = {.now = now, .submit = submit, .socket = get_socket, .wake_at = wake_at, .self = shell};
+    cps_worker_hooks_t hooks = {.event = on_event, .trace = on_trace, .user = shell};
+    name_of_host(host, sizeof host);
+    if (options.name == NULL)
+        options.name = host;
+    if (!cps_proxy_is_identifier(options.name))
         return CPS_ERR_CONFIG;
-    memcpy(p->name, name, strlen(name) + 1);
-    p->rules = (cps_proxy_rules_t){.name = p->name,
-                                   .hop_limit = p->options.hop_limit != 0 ? p->options.hop_limit : CPS_PROXY_HOP_LIMIT,
-                                   .chained = p->options.next != NULL};
-    cps_proxy_self_add_name(&p->self, name);
-    cps_proxy_self_add_name(&p->self, host);
-    return CPS_OK;
-}
-
-static void lay_out(cps_proxy_t *p, cps_arena_t *arena, uint32_t limit)
-{
-    cps_pool_init(&p->pending, arena, limit, sizeof(cps_pending_t));
-    cps_held_init(&p->held, arena);
-}
-
-static cps_err_t make_tables(cps_proxy_t *p, uint32_t limit)
-{
-    cps_arena_t measure = cps_arena_measure();
-    lay_out(p, &measure, limit);
-    p->memory = calloc(1, cps_arena_need(&measure));
-    if (measure.failed || p->memory == NULL)
-        return CPS_ERR_MEMORY;
-    cps_arena_t arena = cps_arena(p->memory, cps_arena_need(&measure));
-    lay_out(p, &arena, limit);
-    return arena.failed ? CPS_ERR_MEMORY : CPS_OK;
-}
-
-static void release(cps_proxy_t *p)
-{
-    cps_proxy_self_fini(&p->self);
-    free(p->memory);
-    free(p);
-}
-
-static cps_err_t build(cps_proxy_t *p, uv_loop_t *loop)
-{
-    cps_ep_config_t *config = &p->options.endpoint;
-    cps_worker_hooks_t hooks = {.event = on_event, .trace = on_trace, .user = p};
-    cps_transmission_times_t times;
-    cps_transmission_t transmission = config->transmission;
-    config->layers = cps_layers_proxy();
-    config->message_max = CPS_PROXY_MESSAGE_MAX;
-    config->requests_in = config->requests_in != 0 ? config->requests_in : REQUESTS_IN;
-    cps_err_t err = take_names(p);
-    if (err == CPS_OK)
-        err = cps_transmission_derive(&transmission, &times);
-    if (err == CPS_OK)
-        err = make_tables(p, config->requests_in);
-    if (err == CPS_OK)
-        err = cps_worker_new(&p->worker, loop, config, &hooks);
+    cps_proxy_endpoint(&options.endpoint);
+    cps_err_t err = cps_worker_new(&shell->worker, loop, &options.endpoint, &hooks);
     if (err != CPS_OK)
         return err;
-    p->timeout_us = times.max_transmit_wait_us; /* RFC 7252 §5.7.1: in time, or 5.04 */
-    p->rng = cps_crypto_rng(cps_worker_crypto(p->worker));
-    p->tokens = cps_rng_u32(&p->rng);
-    return CPS_OK;
+    driver.rng = cps_crypto_rng(cps_worker_crypto(shell->worker));
+    err = cps_proxy_engine_new(&shell->proxy, &options, &driver);
+    if (err == CPS_OK)
+        cps_proxy_is_called(shell->proxy, host);
+    else
+        cps_worker_close(shell->worker);
+    return err;
 }
 
 cps_err_t cps_proxy_new(cps_proxy_t **out, uv_loop_t *loop, const cps_proxy_options_t *options)
 {
     *out = NULL;
-    cps_proxy_t *p = calloc(1, sizeof *p);
-    if (p == NULL)
+    shell_t *shell = calloc(1, sizeof *shell);
+    if (shell == NULL)
         return CPS_ERR_MEMORY;
-    p->options = *options;
-    p->timer_at = CPS_TIME_NEVER;
-    cps_err_t err = build(p, loop);
+    cps_err_t err = build(shell, loop, options);
     if (err != CPS_OK) {
-        release(p);
+        free(shell);
         return err;
     }
-    uv_timer_init(loop, &p->timer);
-    p->timer.data = p;
-    *out = p;
+    uv_timer_init(loop, &shell->timer);
+    shell->timer.data = shell;
+    *out = shell->proxy;
     return CPS_OK;
 }
 
@@ -312,21 +117,22 @@ void cps_proxy_close(cps_proxy_t *proxy)
 {
     if (proxy == NULL)
         return;
-    proxy->closing = true;
-    cps_worker_close(proxy->worker);
-    uv_close((uv_handle_t *)&proxy->timer, on_closed);
+    shell_t *shell = shell_of(proxy);
+    shell->closing = true;
+    cps_worker_close(shell->worker);
+    uv_close((uv_handle_t *)&shell->timer, on_closed);
 }
 
 cps_err_t cps_proxy_listen(cps_proxy_t *proxy, const cps_addr_t *at, cps_addr_t *bound)
 {
     cps_addr_t real;
-    cps_err_t err = cps_worker_listen(proxy->worker, at, &real);
+    cps_err_t err = cps_worker_listen(shell_of(proxy)->worker, at, &real);
     if (err != CPS_OK)
         return err;
-    cps_proxy_self_add_listen(&proxy->self, &real);
+    cps_proxy_is_at(proxy, &real);
     if (bound != NULL)
         *bound = real;
     return CPS_OK;
 }
 
-const char *cps_proxy_detail(const cps_proxy_t *proxy) { return cps_worker_detail(proxy->worker); }
+const char *cps_proxy_detail(const cps_proxy_t *proxy) { return cps_worker_detail(shell_of(proxy)->worker); }

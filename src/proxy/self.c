@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/self.h"
 
+#include "proxy/rewrite.h"
+
 #include <ifaddrs.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+bool cps_proxy_is_identifier(const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < len; i++)
+        if (name[i] <= ' ' || name[i] > '~')
+            return false;
+    return len != 0 && len <= CPS_PROXY_NAME_MAX;
+}
 
 void cps_proxy_self_fini(cps_proxy_self_t *self)
 {

@@ -18,6 +18,10 @@ typedef struct cps_proxy_self {
     size_t interface_count;
 } cps_proxy_self_t;
 
+/** Whether a name can stand in the list of 5.08: no space in it (RFC 8768 §4), nor what has no place in a log; at most
+ * CPS_PROXY_NAME_MAX bytes. */
+bool cps_proxy_is_identifier(const char *name);
+
 /** Give the memory back. */
 void cps_proxy_self_fini(cps_proxy_self_t *self);
 

@@ -21,7 +21,7 @@ static void begin(cps_proxy_t *p, cps_pending_t *pending, const cps_event_t *eve
     const cps_uri_t *next = p->options.next != NULL ? p->options.next : &p->request.uri;
     pending->request = event->handle;
     pending->client = request->path.remote;
-    pending->deadline_us = cps_worker_now(p->worker) + p->timeout_us;
+    pending->deadline_us = cps_proxy_now(p) + p->timeout_us;
     pending->uri = p->request.uri;
     pending->port = next->port;
     pending->code = request->message.code;
@@ -29,7 +29,7 @@ static void begin(cps_proxy_t *p, cps_pending_t *pending, const cps_event_t *eve
     pending->sealed = request->oscore;
     pending->verified = request->verified;
     memcpy(pending->where, where, strlen(where) + 1);
-    cps_rng_fill(&p->rng, pending->token, 4);
+    cps_rng_fill(&p->driver.rng, pending->token, 4);
     cps_put_be32(pending->token + 4, p->tokens++);
 }
 
@@ -77,7 +77,7 @@ static bool hand_out(cps_proxy_t *p, cps_pending_t *pending)
     uint8_t store[CPS_HELD_BYTES_MAX];
     cps_held_request_t request = held_request(pending);
     cps_bytes_t echo;
-    if (!cps_held_take(&p->held, cps_worker_now(p->worker), &request, &p->answer, store))
+    if (!cps_held_take(&p->held, cps_proxy_now(p), &request, &p->answer, store))
         return false;
     if (is_challenge(&p->answer, &echo)) {
         if (add_echo(pending, &p->request, echo))
@@ -98,9 +98,9 @@ static bool hold(cps_proxy_t *p, cps_pending_t *pending)
 {
     cps_held_request_t request = held_request(pending);
     cps_command_t challenge = {.kind = CPS_COMMAND_CHALLENGE, .u.handle = pending->request};
-    if (!cps_held_put(&p->held, cps_worker_now(p->worker), &request, &p->answer))
+    if (!cps_held_put(&p->held, cps_proxy_now(p), &request, &p->answer))
         return false;
-    if (cps_worker_submit(p->worker, &challenge, NULL) == CPS_OK)
+    if (cps_proxy_submit(p, &challenge, NULL) == CPS_OK)
         p->stats.challenged++;
     else
         cps_proxy_drop(p, pending->request);
@@ -129,7 +129,7 @@ static cps_err_t submit(cps_proxy_t *p, cps_pending_t *pending, const cps_addr_t
 {
     cps_option_t list[CPS_PROXY_OPTIONS_MAX];
     bool group = cps_addr_is_multicast(addr);
-    cps_time_us_t now = cps_worker_now(p->worker);
+    cps_time_us_t now = cps_proxy_now(p);
     cps_command_t command = {
         .kind = CPS_COMMAND_REQUEST,
         .u.request = {.code = pending->code,
@@ -144,13 +144,13 @@ static cps_err_t submit(cps_proxy_t *p, cps_pending_t *pending, const cps_addr_t
                       .timeout_us = pending->deadline_us > now ? pending->deadline_us - now : 1,
                       .user = cps_proxy_ticket(p, pending)}};
     cps_path_t *path = &command.u.request.path;
-    cps_err_t err = cps_worker_socket(p->worker, (cps_family_t)addr->family, &path->socket);
+    cps_err_t err = p->driver.socket(p->driver.self, (cps_family_t)addr->family, &path->socket);
     if (err != CPS_OK)
         return err;
     path->remote = *addr;
     path->ifindex = addr->scope_id;
     p->upstream_sockets |= 1U << path->socket;
-    return cps_worker_submit(p->worker, &command, &pending->upstream);
+    return cps_proxy_submit(p, &command, &pending->upstream);
 }
 
 /* What an error of ours is to the client. */
@@ -247,7 +247,7 @@ void cps_proxy_forward(cps_proxy_t *p, const cps_event_t *event, const char *whe
         try_next(p, pending);
         return;
     }
-    pending->name_until_us = cps_worker_now(p->worker) + CPS_PROXY_NAME_US;
+    pending->name_until_us = cps_proxy_now(p) + CPS_PROXY_NAME_US;
     if (pending->deadline_us < pending->name_until_us)
         pending->name_until_us = pending->deadline_us;
     cps_proxy_wake_at(p, pending->name_until_us);
@@ -358,6 +358,6 @@ void cps_proxy_on_datagram(cps_proxy_t *p, const cps_datagram_t *datagram)
     if (pending == NULL)
         return;
     cps_command_t cancel = {.kind = CPS_COMMAND_CANCEL, .u.handle = pending->upstream};
-    if (cps_worker_submit(p->worker, &cancel, NULL) == CPS_OK)
+    if (cps_proxy_submit(p, &cancel, NULL) == CPS_OK)
         cps_proxy_give_up(p, pending, CPS_PROXY_ANSWER_FORMAT, pending->where);
 }
