@@ -5,11 +5,9 @@
  * and has no window but the saved one; the check changes no byte.
  *
  * covers: src/store */
-#include "fuzz.h"
+#include "files.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "store/store.h"
 
@@ -40,23 +38,6 @@ static bool is_sound;          /* so says the check */
 static uint64_t given[STATES]; /* no number below it may ever be given again */
 
 /* ---- files ---- */
-
-static void write_file(const char *path, const uint8_t *bytes, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    demand(fd >= 0 && write(fd, bytes, len) == (ssize_t)len);
-    close(fd);
-}
-
-static size_t read_file(const char *path, uint8_t *bytes)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? 0 : read(fd, bytes, IMAGE_MAX);
-    demand(len >= 0);
-    if (fd >= 0)
-        close(fd);
-    return (size_t)len;
-}
 
 static void remove_beside(void)
 {
@@ -146,16 +127,14 @@ static uint64_t given_at_first[STATES];
 static void make_base(void)
 {
     cps_err_t err;
-    const char *shm = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    snprintf(base.dir, sizeof base.dir, "%s/fuzz-store-XXXXXX", shm);
-    demand(mkdtemp(base.dir) != NULL);
+    fuzz_folder(base.dir, "store");
     snprintf(base.path, sizeof base.path, "%s/keyring.db", base.dir);
     demand(atexit(remove_all) == 0);
     cps_store_t *s = open_store(true, false, &err);
     demand(s != NULL);
     fill(s);
     s->table->close(s);
-    base.len = read_file(base.path, base.image);
+    base.len = fuzz_read_file(base.path, base.image, IMAGE_MAX).len;
     demand(base.len > PAGE && base.len < IMAGE_MAX);
     for (size_t i = 0; i < base.len; i++)
         if (base.image[i] != 0)
@@ -341,7 +320,7 @@ static cps_err_t check(size_t len)
     unsigned findings = 0;
     cps_err_t err = cps_store_check(base.path, say, &findings);
     demand((err == CPS_ERR_STORE_CORRUPT) == (findings != 0));
-    demand(read_file(base.path, seen) == len && memcmp(seen, image, len) == 0);
+    demand(cps_bytes_equal(fuzz_read_file(base.path, seen, IMAGE_MAX), cps_bytes(image, len)));
     return err;
 }
 
@@ -386,7 +365,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (is_whole)
         memcpy(image, data + 1, len);
     remove_beside();
-    write_file(base.path, image, len);
+    fuzz_write_file(base.path, cps_bytes(image, len));
     is_sound = check(len) == CPS_OK && !is_whole;
     open_and_use();
     return 0;
