@@ -38,13 +38,15 @@ class Tree:
 def counts(t):
     tree = Tree(t)
     tree.test("test_a.py", """
-        print('1..3'); print('ok 1 - good [MSG-1 MSG-2]'); print('because'); print('not ok 2 - bad [MSG-3]')
+        print('1..3'); print('# measured: 7 apples'); print('ok 1 - good [MSG-1 MSG-2]'); print('because')
+        print('not ok 2 - bad [MSG-3]')
         print('ok 3 - skipped [] # SKIP no such thing'); raise SystemExit(1)
         """)
     done = tree.run()
     assert done.status == 1
     assert done.out.splitlines()[-1] == "1 passed, 1 failed, 1 skipped", done.out
     assert "FAIL e2e/test_a.py (build): bad [MSG-3]\n    because\n" in done.out
+    assert "e2e/test_a.py (build): 7 apples\n" in done.out
     rows = tree.results()
     assert rows["complete"]
     assert [(r["case"], r["ids"], r["ok"]) for r in rows["results"]] == [

@@ -6,11 +6,20 @@ import re
 import threading
 
 
+MEASURED = "# measured: "
+
+
 class Summary:
-    """Prints failures at once and the closing line."""
+    """Prints failures and figures at once and the closing line."""
 
     def __init__(self, out):
         self.out = out
+
+    def figures(self, row, lines):
+        for line in lines:
+            if line.startswith(MEASURED):
+                self.out.write(f"{row['suite']} ({row['build']}): {line[len(MEASURED):]}\n")
+        self.out.flush()
 
     def failure(self, row, lines):
         ids = f" [{' '.join(row['ids'])}]" if row["ids"] else ""
@@ -39,9 +48,10 @@ class Results:
         self.lock = threading.Lock()
 
     def add(self, row, lines):
-        """A row has suite, build, case, ids, ok (None for a skipped case), seconds and long; lines explain a failure."""
+        """A row has suite, build, case, ids, ok (None for a skipped case), seconds and long; lines explain a failure, or tell figures."""
         with self.lock:
             self.rows.append(row)
+            self.summary.figures(row, lines)
             if row["ok"] is False:
                 self.summary.failure(row, lines)
 

@@ -13,7 +13,7 @@
 
 A case names at most three requirements, each of which it proves whole. `t` gives it a folder of its own (`t.tmp`), free
 ports (`t.port()`), processes (`t.start`, `t.run`) that are killed at its end, and `t.cleanup(fn)`. A case fails by any
-exception; what it noted by `t.note` and the output of its processes is shown then. The first argument of the program,
+exception; what it noted by `t.note` and the output of its processes is shown then, what it `t.measured` always. The first argument of the program,
 if there is one, picks the cases whose name holds it. tools/run-tests sets COAPSULE_BUILD and COAPSULE_SOURCE.
 """
 import os
@@ -65,6 +65,10 @@ class Case:
     def note(self, *words):
         """Something to show if the case fails."""
         self.notes.append(" ".join(str(w) for w in words))
+
+    def measured(self, *words):
+        """A figure to show in any case: tools/run-tests prints it."""
+        print("# measured:", *words, flush=True)
 
     def cleanup(self, fn, *args):
         """Call fn(*args) at the end of the case, last one first."""
