@@ -155,10 +155,12 @@ static int catch_signals(void)
     return sigprocmask(SIG_BLOCK, &blocked, NULL) == 0 ? signalfd(-1, &caught, SFD_CLOEXEC) : -1;
 }
 
-/* One line for who waits for it, a script, a test or a person, whatever else is logged. */
+/* One line for who waits for it, a script, a test or a person, whatever else is logged; with the memory that the limits
+ * come to. */
 static void say_ready(daemon_t *d)
 {
     char text[CPS_SERVE_LISTEN_MAX];
+    cps_ep_config_t endpoint = cps_serve_endpoint(&d->serve->conf);
     cps_writer_t w = cps_writer(text, sizeof text - 1);
     cps_log_level_t level = d->log.options.level;
     const char *address;
@@ -168,7 +170,7 @@ static void say_ready(daemon_t *d)
     }
     text[cps_written(&w).len] = '\0';
     d->log.options.level = CPS_LOG_INFO;
-    CPS_LOG(&d->log, CPS_LOG_INFO, "ready", cps_log_text("at", text));
+    CPS_LOG(&d->log, CPS_LOG_INFO, "ready", cps_log_number("memory", cps_ep_size(&endpoint)), cps_log_text("at", text));
     d->log.options.level = level;
 }
 
