@@ -221,6 +221,65 @@ static void plain_posts_from_everywhere_leave_room_for_sealed_ones(void **state)
     rig_free(server);
 }
 
+/* The i-th bogus request of the client, whose kid is empty: under its last number, one that it never used, or a kid that
+ * nobody has. */
+static cps_bytes_t bogus(uint8_t bytes[32], uint32_t i, const rig_packet_t *sealed)
+{
+    cps_msg_t msg;
+    cps_bytes_t option;
+    assert_ok(cps_msg_parse(cps_bytes(sealed->bytes, sealed->len), &msg));
+    assert_true(cps_opt_find(msg.options, CPS_OPT_OSCORE, &option) && option.len == 2);
+    uint8_t value[] = {option.ptr[0], i % 3 == 1 ? 0xf0 : option.ptr[1], 0x77};
+    uint8_t body[12] = {(uint8_t)i, (uint8_t)(i >> 8U), (uint8_t)(i >> 16U)};
+    cps_writer_t w = cps_writer(bytes, 32);
+    cps_write_u8(&w, i % 2 == 0 ? 0x50 : 0x40);
+    cps_write_u8(&w, CPS_POST);
+    cps_write_u16(&w, (uint16_t)i);
+    cps_opt_writer_t ow = cps_opt_writer(&w);
+    cps_opt_put(&ow, CPS_OPT_OSCORE, cps_bytes(value, i % 3 == 2 ? 3 : 2));
+    cps_write_u8(&w, 0xff);
+    cps_write_bytes(&w, cps_bytes(body, sizeof body));
+    assert_false(w.failed);
+    return cps_written(&w);
+}
+
+static void bogus_sealed_requests_leave_nothing(void **state)
+{
+    (void)state;
+    enum { COUNT = 100000, EVERY = 10000 };
+    rig_t *server = rig_new(1, NULL);
+    rig_t *client = rig_new(2, NULL);
+    cps_command_request_t r = ask(CPS_PUT, rig_context(client, true));
+    (void)rig_context(server, false);
+    unsigned answered = 0;
+    rig_packet_t sealed;
+    for (uint32_t i = 0; i < COUNT; i++) {
+        if (i % EVERY == 0) { /* the honest client among them */
+            rig_request(client, &r);
+            sealed = client->out[0];
+            rig_shuttle(client, server);
+            assert_int_equal(client->responses, ++answered);
+        }
+        uint8_t bytes[32];
+        cps_ep_stats_t before;
+        cps_ep_stats_t after;
+        cps_ep_stats(server->ep, &before);
+        rig_in(server, (uint8_t)(3 + i % 250), (uint16_t)(1 + i / 250), bogus(bytes, i, &sealed));
+        cps_ep_stats(server->ep, &after);
+        assert_true(after.dedup_bytes == before.dedup_bytes && after.peers == before.peers);
+        assert_int_equal(after.requests_in + after.waiting, 0);
+        rig_clear(server);
+    }
+    cps_ep_stats_t stats;
+    cps_ep_stats(server->ep, &stats);
+    const cps_note_kind_t kinds[] = {CPS_NOTE_REPLAY, CPS_NOTE_DECRYPT_FAILED, CPS_NOTE_NO_CONTEXT};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(stats.notes[kinds[i]], i == 0 ? COUNT / 3 + 1 : COUNT / 3);
+    assert_int_equal(server->requests, answered);
+    rig_free(client);
+    rig_free(server);
+}
+
 static void an_answer_that_waits_for_a_lease_is_given_once(void **state)
 {
     (void)state;
@@ -383,6 +442,8 @@ static const cps_case_t cases[] = {
     {"", "refusals give up nothing and use up nothing", refusals_give_up_nothing_and_use_up_nothing},
     {"", "plain POSTs from everywhere leave room for sealed ones",
      plain_posts_from_everywhere_leave_room_for_sealed_ones},
+    {"E2E-S-T4", "a hundred thousand bogus sealed requests leave nothing, and the client is served",
+     bogus_sealed_requests_leave_nothing},
     {"", "an answer that waits for a lease is given up whole", an_answer_that_waits_for_a_lease_is_given_once},
     {"", "a forged hint does not shorten the repeat", a_forged_hint_does_not_shorten_the_repeat},
     {"", "a late copy of the challenge is not the answer", a_late_copy_of_the_challenge_is_not_the_answer},
