@@ -20,6 +20,7 @@ class Sealed:
     message: coap.Message
     opened: oscore.Opened
     request: object = None  # the Sealed that a response answers, its first copy; None for a request
+    source: tuple = None  # (host, port) that it came from
 
     @property
     def is_request(self):
@@ -74,7 +75,7 @@ class History:
                 opened = context.open_request(message)
             except oscore.OscoreError:
                 continue
-            sealed = Sealed(packet.time_us, message, opened)
+            sealed = Sealed(packet.time_us, message, opened, source=packet.src)
             self._firsts.setdefault((opened.key, opened.nonce), sealed)
             self._requests.setdefault(message.token, []).append((context, sealed))
             return sealed
@@ -87,7 +88,7 @@ class History:
             except oscore.OscoreError:
                 continue
             first = self._firsts[request.opened.key, request.opened.nonce]
-            return Sealed(packet.time_us, message, opened, first)
+            return Sealed(packet.time_us, message, opened, first, packet.src)
         return None
 
     def requests(self, context=None):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A door with several phones, all of whose processes may be killed at any moment; between them the relay that records.
+"""A door with several phones and maybe a proxy, all of whose processes may be killed at any moment; between them the relay
+that records.
 
 The door is `coapsule serve`; each of its lives has a number, and the lines that it logged. A phone is a thread that runs
 one `coapsule` command after the other with a credential of its own. What each command was to do, and what it was told,
@@ -29,20 +30,59 @@ def now_us():
     return time.time_ns() // 1000
 
 
-class Door:
+class Daemon:
+    """`coapsule serve` or `coapsule proxy`, at a port of its own."""
+
+    def __init__(self, t, word, home):
+        self.t = t
+        self.word = word
+        self.home = home
+        self.port = t.port()
+        self.process = None
+        self.config = home.folder / f"{word}.yaml"
+
+    def configure(self, *lines):
+        self.config.write_text("\n".join([f"listen: [coap://127.0.0.1:{self.port}]", *lines]))
+
+    def start(self):
+        self.process = proc.Process([self.t.command, self.word, self.config], ready=READY, cwd=self.home.folder,
+                                    env=self.home.env, deadline_s=10 * self.t.slowness)
+        self.t.processes.append(self.process)
+        self.process.wait_ready()
+
+    def end(self, clean=False):
+        """kill -9, or a signal to end; the lines that it logged."""
+        if clean:
+            status = self.process.stop()
+            assert status == 0, self.process.describe()
+        self.process.kill()
+        self.t.processes.remove(self.process)
+        lines = self.process.log().splitlines()
+        self.process = None
+        return lines
+
+
+class Gateway(Daemon):
+    """The proxy between the phones and the door."""
+
+    def __init__(self, t):
+        super().__init__(t, "proxy", Home(t, "gateway"))
+
+    def target(self, port):
+        """Let it forward to that port alone."""
+        self.configure("proxy:", f"  targets: [127.0.0.1:{port}]")
+
+
+class Door(Daemon):
     """The server and its lives."""
 
     def __init__(self, t, phones):
-        self.t = t
-        self.home = Home(t, "door")
-        self.port = t.port()
-        self.process = None
+        super().__init__(t, "serve", Home(t, "door"))
         self.lives = []
         resources = [f"  - {{ path: /value-{p.name}, kind: value, {SEALED}, allow: {{ {p.name}: [get, put] }} }}" for p in phones]
         resources.append(f'  - {{ path: /counter, kind: counter, {SEALED}, allow: {{ "*": [post] }} }}')
         resources.append('  - { path: /lock, kind: lock, sealed: true, fresh: 10s, allow: { "*": [put] } }')
-        self.config = self.home.folder / "door.yaml"
-        self.config.write_text("\n".join([f"listen: [coap://127.0.0.1:{self.port}]", "resources:", *resources]))
+        self.configure("resources:", *resources)
         for phone in phones:
             done = self.home.run("key", "import", phone.home.folder / f"{phone.name}-for-door.cred")
             assert done.status == 0, done.describe()
@@ -54,23 +94,14 @@ class Door:
 
     def start(self):
         self.lives.append({"from_us": now_us(), "next": next_numbers(self.home), "end": None, "lines": []})
-        self.process = proc.Process([self.t.command, "serve", self.config], ready=READY, cwd=self.home.folder,
-                                    env=self.home.env, deadline_s=10 * self.t.slowness)
-        self.t.processes.append(self.process)
-        self.process.wait_ready()
+        super().start()
 
     def end(self, clean=False):
-        """kill -9, or a signal to end."""
-        if clean:
-            status = self.process.stop()
-            assert status == 0, self.process.describe()
-        self.process.kill()
         life = self.lives[-1]
+        life["lines"] = super().end(clean)
         life["end"] = "stop" if clean else "kill"
-        life["to_us"] = now_us()
-        life["lines"] = self.process.log().splitlines()
-        self.t.processes.remove(self.process)
         self.t.note(f"life {self.life} ended by {life['end']} after {len(life['lines'])} lines")
+        return life["lines"]
 
     def counted(self, life):
         """(number, body, phone) of each run of the counter, as logged."""
@@ -97,6 +128,8 @@ class Phone(threading.Thread):
         self.plan = plan
         self.door = None
         self.uri = None
+        self.options = ["-B", "15"]
+        self.keeps_order = True  # what it sent arrives before what it sends later, or never
         self.process = None
         self.commands = []
         self.starts = []  # the number at which each command had to begin
@@ -142,7 +175,7 @@ class Phone(threading.Thread):
     def read(self):
         """Ask for its value, while the thread is held, and compare it with what it may be."""
         self.starts.append(next_numbers(self.home)[self.name])
-        done = self.home.run("get", "--credential", self.name, f"{self.uri}/value-{self.name}")
+        done = self.home.run("get", *self.options, "--credential", self.name, f"{self.uri}/value-{self.name}")
         self.judge(("get", f"/value-{self.name}", None), done.status, (done.out, done.err), self.door.life)
         assert done.status in (0, 4), done.describe()
 
@@ -165,7 +198,7 @@ class Phone(threading.Thread):
     def command(self):
         method, path, body = self.plan(self)
         life = self.door.life
-        argv = [str(self.t.command), method, "-B", "15", "--credential", self.name, self.uri + path]
+        argv = [str(self.t.command), method, *self.options, "--credential", self.name, self.uri + path]
         argv += ["-e", body] if body else []
         self.starts.append(next_numbers(self.home)[self.name])
         with self._changed:
@@ -196,15 +229,17 @@ class Phone(threading.Thread):
         if path != f"/value-{self.name}" or status == 7:
             return
         if method == "put":
-            self.possible = {body} if status == 0 and one_life else self.possible | {body}
+            self.possible = {body} if status == 0 and one_life and self.keeps_order else self.possible | {body}
         elif status in (0, 4) and one_life:
             got = output[0] if status == 0 else None
             assert got in self.possible, (self.name, got, self.possible, output)
-            self.possible = {got}
+            self.possible = {got} if self.keeps_order else self.possible
 
 
-def relay(t, door):
-    attacker = foe.Foe(t.bin / "coapsule-foe", [("127.0.0.1:0", ("127.0.0.1", door.port))], pcap=t.tmp / "path.pcapng")
+def relay(t, *daemons):
+    """In front of each of them; leg 0 leads to the first."""
+    legs = [("127.0.0.1:0", ("127.0.0.1", daemon.port)) for daemon in daemons]
+    attacker = foe.Foe(t.bin / "coapsule-foe", legs, pcap=t.tmp / "path.pcapng")
     t.cleanup(attacker.kill)
     return attacker
 
