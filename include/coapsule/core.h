@@ -225,6 +225,9 @@ typedef struct cps_event_job {
     uint64_t number; /**< CPS_JOB_LEASE: the ceiling */
 } cps_event_job_t;
 
+/** So many challenges of new requests without an Echo make a peer suspect of knowing none. */
+#define CPS_UNPROVEN_MAX 4U
+
 /** Something worth a log line or a counter; nothing has to be done. */
 typedef enum cps_note_kind {
     CPS_NOTE_MALFORMED,         /**< format error in a datagram */
@@ -236,6 +239,7 @@ typedef enum cps_note_kind {
     CPS_NOTE_OSCORE_DECODE,     /**< malformed OSCORE option */
     CPS_NOTE_CHALLENGED,        /**< B.1.2 challenge sent: replay window unknown */
     CPS_NOTE_CHALLENGE_LIMITED, /**< over the rate of challenges: dropped */
+    CPS_NOTE_UNPROVEN,          /**< CPS_UNPROVEN_MAX challenges and no Echo yet: told once */
     CPS_NOTE_RECOVERED,         /**< replay window recovered by Echo */
     CPS_NOTE_BUDGET_FULL,       /**< 5.03: no room to remember another unsafe request */
     CPS_NOTE_PEERS_FULL,        /**< no room for another peer */

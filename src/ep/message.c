@@ -45,6 +45,7 @@ const char *cps_note_name(cps_note_kind_t kind)
         [CPS_NOTE_OSCORE_DECODE] = "oscore_decode",
         [CPS_NOTE_CHALLENGED] = "challenged",
         [CPS_NOTE_CHALLENGE_LIMITED] = "challenge_limited",
+        [CPS_NOTE_UNPROVEN] = "unproven",
         [CPS_NOTE_RECOVERED] = "recovered",
         [CPS_NOTE_BUDGET_FULL] = "budget_full",
         [CPS_NOTE_PEERS_FULL] = "peers_full",

@@ -365,6 +365,7 @@ static bool may_challenge(cps_ep_t *ep, cps_oscore_entry_t *entry, uint64_t numb
 void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in)
 {
     cps_msg_t msg;
+    bool is_new = in->receipt.number >= in->entry->highest;
     if (!may_challenge(ep, in->entry, in->receipt.number)) {
         cps_ep_note(ep, CPS_NOTE_CHALLENGE_LIMITED, &in->datagram->path, in->entry, 0);
         return;
@@ -378,10 +379,14 @@ void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in)
     cps_err_t err = build_challenge(ep, cps_ep_echo_inner(in->entry), &msg);
     if (err == CPS_OK)
         err = send_answer(ep, served, &msg, true);
-    if (err == CPS_OK || err == CPS_ERR_WAIT)
-        cps_ep_note(ep, CPS_NOTE_CHALLENGED, &in->datagram->path, in->entry, in->receipt.number);
-    else
+    if (err != CPS_OK && err != CPS_ERR_WAIT) {
         give(ep, served);
+        return;
+    }
+    cps_ep_note(ep, CPS_NOTE_CHALLENGED, &in->datagram->path, in->entry, in->receipt.number);
+    /* a peer that knows no Echo would be challenged forever */
+    if (is_new && ++in->entry->unproven == CPS_UNPROVEN_MAX)
+        cps_ep_note(ep, CPS_NOTE_UNPROVEN, &in->datagram->path, in->entry, CPS_UNPROVEN_MAX);
 }
 
 /* ---- leases and timers ---- */

@@ -24,12 +24,21 @@ static cps_log_level_t level_of(cps_note_kind_t kind)
     }
 }
 
+static const char unproven[] =
+    "the replay window is lost since the last start and no request came back with its Echo (RFC 8613 B.1.2): the peer "
+    "knows no Echo and needs new keys, or what it once sent is being sent again";
+
 static void log_note(cps_server_t *s, const cps_event_note_t *note)
 {
     const cps_credential_t *credential = note->context != 0 ? cps_keyring_at(s->keyring, note->user) : NULL;
+    const char *name = credential != NULL ? credential->name : NULL;
+    if (note->kind == CPS_NOTE_UNPROVEN) {
+        CPS_SERVER_LOG(s, CPS_LOG_WARNING, "unproven", cps_log_text("credential", name),
+                       cps_log_number("challenges", note->number), cps_log_text("detail", unproven));
+        return;
+    }
     CPS_SERVER_LOG(s, level_of(note->kind), cps_note_name(note->kind), cps_log_addr("peer", &note->path.remote),
-                   cps_log_text("credential", credential != NULL ? credential->name : NULL),
-                   cps_log_number("number", note->number));
+                   cps_log_text("credential", name), cps_log_number("number", note->number));
 }
 
 void cps_server_event(void *user, const cps_event_t *event)

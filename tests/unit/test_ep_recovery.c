@@ -239,6 +239,28 @@ static void a_recorded_request_only_draws_challenges(void **state)
     end_crash(&c);
 }
 
+static void a_peer_that_brings_no_echo_is_told_of_once(void **state)
+{
+    (void)state;
+    crash_t c;
+    after_crash(&c);
+    for (uint16_t port = 1; port < 40; port++) { /* what was recorded tells nothing of the peer */
+        rig_in(c.server, 2, port, cps_bytes(c.recorded.bytes, c.recorded.len));
+        rig_advance(c.server, 1000000);
+    }
+    cps_command_request_t r = sealed(c.context, CPS_PUT, "x");
+    for (unsigned sent = 2; sent <= 3 * CPS_UNPROVEN_MAX; sent++) {
+        rig_request(c.client, &r);
+        rig_carry(c.client, c.server);
+        rig_clear(c.server); /* its challenge is not heeded */
+        rig_advance(c.server, 1000000);
+        assert_int_equal(c.server->notes[CPS_NOTE_CHALLENGED], 39 + sent - 1);
+        assert_int_equal(c.server->notes[CPS_NOTE_UNPROVEN], sent >= CPS_UNPROVEN_MAX ? 1 : 0);
+    }
+    assert_int_equal(c.server->requests, 0);
+    end_crash(&c);
+}
+
 static void an_old_echo_recovers_nothing(void **state)
 {
     (void)state;
@@ -381,6 +403,7 @@ static const cps_case_t cases[] = {
     {"", "no number comes twice over crashes", no_number_comes_twice_over_crashes},
     {"OSC-78", "a lost window is recovered by Echo", a_lost_window_is_recovered_by_echo},
     {"", "a recorded request only draws challenges", a_recorded_request_only_draws_challenges},
+    {"", "a peer that brings no Echo is told of once", a_peer_that_brings_no_echo_is_told_of_once},
     {"", "an old Echo recovers nothing", an_old_echo_recovers_nothing},
     {"ECHO-8", "a POST is not repeated unless the caller says so", a_post_is_not_repeated_unless_the_caller_says_so},
     {"", "others are held until one is accepted, then sealed anew",

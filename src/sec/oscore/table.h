@@ -27,6 +27,7 @@ typedef struct cps_oscore_entry {
     uint64_t highest;            /**< server: largest authentic number met while the window is unknown, plus 1 */
     uint16_t challenges;
     uint16_t new_challenges; /**< of these, to numbers above all met before */
+    uint32_t unproven;       /**< server: challenges to such numbers since the window got lost */
     bool job_queued;
 } cps_oscore_entry_t;
 
