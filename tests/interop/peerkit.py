@@ -57,10 +57,30 @@ class Key:
         path.write_text("".join(f'{k}: "{v}"\n' for k, v in values.items() if v is not None))
         return path
 
+    def spec(self, end, *more):
+        """The context of a Californium client or server (peers/java)."""
+        sid, rid = (self.client, self.server) if end == "client" else (self.server, self.client)
+        fields = [f"secret={self.secret}", f"salt={SALT}", f"sid={sid}", f"rid={rid}", f"alg={self.alg}", f"hkdf={self.hash}"]
+        return ",".join(fields + [f"idctx={self.id_context}"] * (self.id_context is not None) + list(more))
+
     def reader(self):
         """What opens the messages of both ends, apart from either program (AES-CCM-16-64-128 only)."""
         return oscore.Context(bytes.fromhex(self.secret), bytes.fromhex(SALT), bytes.fromhex(self.client),
                               bytes.fromhex(self.server), self.id_context and bytes.fromhex(self.id_context))
+
+
+def variants(t):
+    """A context for each AEAD, one with SHA-512, and some with an ID Context, all different in their IDs."""
+    keys = [Key(t, f"alg{alg}", client=f"c{n}", server=f"d{n}", alg=alg)
+            for n, alg in enumerate((10, 11, 30, 31, 1, 2, 3, 24))]
+    # A nonce of 7 bytes leaves one for the IDs (RFC 8613 §3.3).
+    keys += [Key(t, f"alg{alg}", client=f"a{n}", server=f"b{n}", alg=alg) for n, alg in enumerate((12, 13, 32, 33))]
+    keys += [Key(t, "sha512", client="", server="01", hash="sha512"),
+             Key(t, "idcontext", client="02", server="03", id_context="37cbf3210017a2d3"),
+             Key(t, "emptyid", client="02", server="03", id_context=""),
+             Key(t, "longids", client="01020304050607", server="01020304050608", id_context="00" * 16),
+             Key(t, "longsecret", client="04", server="05", secret="ab" * 32, hash="sha512", alg=24)]
+    return keys
 
 
 def ours(t, *keys, end="client", pattern=None):
@@ -154,24 +174,22 @@ def libcoap_client(t, *options):
     return (codes[-1] if codes else None), (body.read_bytes() if body.exists() else b"")
 
 
-# ---- aiocoap ----
+# ---- peers that tell by JSON lines ----
 
-class AiocoapServer:
-    """peers/aiocoap_server.py with the server's end of some keys."""
+class TellingServer:
+    """A server of another project at a port of its own. A subclass gives its command by argv()."""
 
-    def __init__(self, t, keys=(), required=False):
+    def __init__(self, t):
         self.t = t
         self.port = t.port()
-        self.folders = [key.folder("server") for key in keys]
-        self.required = required
         self.process = None
         self.start()
 
+    def argv(self):
+        raise NotImplementedError
+
     def start(self):
-        argv = [self.t.venv / "python", PEERS / "aiocoap_server.py", "--port", self.port]
-        for folder in self.folders:
-            argv += ["--context", folder]
-        self.process = self.t.start(argv + ["--required"] * self.required, ready='"event": "ready"', deadline_s=30)
+        self.process = self.t.start(self.argv(), ready='"event": "ready"', deadline_s=30)
 
     def uri(self, path="/"):
         return f"coap://127.0.0.1:{self.port}{path}"
@@ -189,36 +207,64 @@ class AiocoapServer:
             self.process.expect('"event"', max(0.01, end - time.monotonic()), since + len(lines))
 
 
-class AiocoapClient:
-    """peers/aiocoap_client.py, asked again and again."""
+class AskedClient:
+    """A client of another project that takes requests on standard input and tells each answer in one line."""
 
-    def __init__(self, t):
-        self.process = subprocess.Popen([t.venv / "python", PEERS / "aiocoap_client.py"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
+    def __init__(self, t, argv):
+        self.process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.t = t
         t.cleanup(self.close)
         self._read(30)
 
     def close(self):
+        """kill -9."""
         self.process.kill()
         self.process.wait()
         self.process.stdin.close()
         self.process.stdout.close()
 
     def _read(self, deadline_s):
-        assert select.select([self.process.stdout], [], [], deadline_s)[0], "no answer of the aiocoap client"
+        assert select.select([self.process.stdout], [], [], deadline_s)[0], "no answer of the client"
         line = self.process.stdout.readline()
-        self.t.note("aiocoap client:", line.rstrip())
+        self.t.note("client:", line.rstrip())
         return json.loads(line)
 
-    def ask(self, uri, method="GET", payload="", **fields):
-        """Send a request; the answer, with its payload as bytes. `context` is a folder, `proxy` a URI."""
-        wanted = {"uri": uri, "method": method, "payload": payload, **{k: v and str(v) for k, v in fields.items()}}
-        self.process.stdin.write(json.dumps(wanted) + "\n")
+    def send(self, line):
+        """Ask; the answer, with its payload as bytes."""
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
         answer = self._read(30)
         answer["payload"] = bytes.fromhex(answer.get("payload", ""))
         return answer
+
+
+# ---- aiocoap ----
+
+class AiocoapServer(TellingServer):
+    """peers/aiocoap_server.py with the server's end of some keys."""
+
+    def __init__(self, t, keys=(), required=False):
+        self.folders = [key.folder("server") for key in keys]
+        self.required = required
+        super().__init__(t)
+
+    def argv(self):
+        argv = [self.t.venv / "python", PEERS / "aiocoap_server.py", "--port", self.port]
+        for folder in self.folders:
+            argv += ["--context", folder]
+        return argv + ["--required"] * self.required
+
+
+class AiocoapClient(AskedClient):
+    """peers/aiocoap_client.py, asked again and again."""
+
+    def __init__(self, t):
+        super().__init__(t, [t.venv / "python", PEERS / "aiocoap_client.py"])
+
+    def ask(self, uri, method="GET", payload="", **fields):
+        """`context` is a folder, `proxy` a URI."""
+        wanted = {"uri": uri, "method": method, "payload": payload, **{k: v and str(v) for k, v in fields.items()}}
+        return self.send(json.dumps(wanted))
 
 
 def aiocoap_proxy(t):
@@ -228,3 +274,38 @@ def aiocoap_proxy(t):
             env={"AIOCOAP_SERVER_TRANSPORT": "oscore:udp6"})
     wait_for_coap(port)
     return f"coap://127.0.0.1:{port}"
+
+
+# ---- Californium ----
+
+def californium(t, *argv):
+    jar = t.source / ".peers" / "californium" / "peer.jar"
+    assert jar.exists(), "the peer on Californium is not built: tools/setup long"
+    # One that lives for seconds is not worth the second compiler.
+    return ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", jar, *argv]
+
+
+class CaliforniumServer(TellingServer):
+    """peers/java with the server's end of some keys; `more` is said of each of them."""
+
+    def __init__(self, t, keys=(), required=False, more=()):
+        self.specs = [key.spec("server", *more) for key in keys]
+        self.required = required
+        super().__init__(t)
+
+    def argv(self):
+        contexts = [word for spec in self.specs for word in ("--context", spec)]
+        return californium(self.t, "server", "--port", self.port, *contexts, *["--required"] * self.required)
+
+
+class CaliforniumClient(AskedClient):
+    """peers/java, asked again and again; each context goes on as long as it lives."""
+
+    def __init__(self, t):
+        super().__init__(t, californium(t, "client"))
+
+    def ask(self, uri, method="GET", payload="", context=None, proxy=None, non=False):
+        """`context` is a spec of a Key, `proxy` a URI."""
+        words = [f"method={method}", f"uri={uri}", f"payload={payload.encode().hex()}"]
+        words += [f"context={context}"] * bool(context) + [f"proxy={proxy}"] * bool(proxy) + ["non"] * non
+        return self.send(" ".join(words))

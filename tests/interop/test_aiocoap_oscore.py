@@ -63,23 +63,9 @@ def server(t):
     assert "challenge" not in ours.process.log() and "refused" not in ours.process.log()
 
 
-def variants(t):
-    """A context for each AEAD, one with SHA-512, and some with an ID Context, all different in their IDs."""
-    keys = [Key(t, f"alg{alg}", client=f"c{n}", server=f"d{n}", alg=alg)
-            for n, alg in enumerate((10, 11, 30, 31, 1, 2, 3, 24))]
-    # A nonce of 7 bytes leaves one for the IDs (RFC 8613 §3.3).
-    keys += [Key(t, f"alg{alg}", client=f"a{n}", server=f"b{n}", alg=alg) for n, alg in enumerate((12, 13, 32, 33))]
-    keys += [Key(t, "sha512", client="", server="01", hash="sha512"),
-             Key(t, "idcontext", client="02", server="03", id_context="37cbf3210017a2d3"),
-             Key(t, "emptyid", client="02", server="03", id_context=""),
-             Key(t, "longids", client="01020304050607", server="01020304050608", id_context="00" * 16),
-             Key(t, "longsecret", client="04", server="05", secret="ab" * 32, hash="sha512", alg=24)]
-    return keys
-
-
 @case("", "every AEAD of aiocoap, SHA-512, ID Contexts and long IDs, both ways")
 def algorithms(t):
-    keys = variants(t)
+    keys = peerkit.variants(t)
     server, peer = AiocoapServer(t, keys, required=True), AiocoapClient(t)
     home = peerkit.ours(t, *keys)
     ours = OurServer(t, peerkit.ours(t, *keys, end="server"), peerkit.SEALED_KINDS)
