@@ -231,6 +231,17 @@ static void fail_unanswered(cps_ep_t *ep, cps_asked_t *asked, cps_err_t cause)
         cps_ask_fail(ep, asked, cause, CPS_OK);
 }
 
+cps_asked_t *cps_ask_match(cps_ep_t *ep, const cps_path_t *path, cps_bytes_t token)
+{
+    cps_asked_t *asked = cps_asked_match(&ep->asked, path, token);
+    if (asked == NULL || asked->state != CPS_ASKED_SENT)
+        return NULL;
+    if (ep->now_us < asked->deadline_us)
+        return asked;
+    fail_unanswered(ep, asked, CPS_ERR_TIMEOUT);
+    return NULL;
+}
+
 void cps_ask_tick(cps_ep_t *ep)
 {
     uint32_t index;

@@ -41,6 +41,7 @@ typedef struct cps_inbound {
     uint64_t number; /**< of a response with its own Partial IV */
     bool own_piv;
     bool verified; /**< the source address is proven */
+    bool echo_old; /**< its outer Echo is one of ours, but proves nothing any more */
 } cps_inbound_t;
 
 /** What a layer says of a message. */
@@ -254,6 +255,10 @@ void cps_ask_detach(cps_ep_t *ep, cps_asked_t *asked);
 
 /** End a request with an error; the event follows. */
 void cps_ask_fail(cps_ep_t *ep, cps_asked_t *asked, cps_err_t err, cps_err_t cause);
+
+/** The request of ours that was sent to that path with that token, or NULL. One whose deadline is over ends instead,
+ * although the caller has not ticked yet: whoever held its answer back must not have it taken for a recent one. */
+cps_asked_t *cps_ask_match(cps_ep_t *ep, const cps_path_t *path, cps_bytes_t token);
 
 /** Deadlines. */
 void cps_ask_tick(cps_ep_t *ep);

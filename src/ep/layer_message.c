@@ -25,10 +25,10 @@ static cps_tx_t *find_tx(const cps_ep_t *ep, const cps_path_t *path, uint16_t mi
 
 /* The request that a piggybacked response answers: token and Message ID have to be those of one request (§5.3.2). A
  * hint may have ended the copies of a sealed one before; its genuine answer is still taken. */
-static cps_asked_t *piggybacked(const cps_ep_t *ep, const cps_inbound_t *in)
+static cps_asked_t *piggybacked(cps_ep_t *ep, const cps_inbound_t *in)
 {
-    cps_asked_t *asked = cps_asked_match(&ep->asked, &in->datagram->path, in->outer.token);
-    if (asked == NULL || asked->state != CPS_ASKED_SENT || !asked->confirmable)
+    cps_asked_t *asked = cps_ask_match(ep, &in->datagram->path, in->outer.token);
+    if (asked == NULL || !asked->confirmable)
         return NULL;
     if (asked->mids[0] != in->outer.mid && asked->mids[1] != in->outer.mid)
         return NULL;
@@ -101,10 +101,9 @@ static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in)
     if (answered_before(ep, in, cps_peers_find(&ep->peers, &bare)) ||
         answered_before(ep, in, cps_peers_find(&ep->peers, &in->datagram->path)))
         return CPS_TAKEN; /* acknowledged again, delivered once (MSG-34) */
-    in->asked = cps_asked_match(&ep->asked, &in->datagram->path, in->outer.token);
-    if (in->asked != NULL && in->asked->state == CPS_ASKED_SENT)
+    in->asked = cps_ask_match(ep, &in->datagram->path, in->outer.token);
+    if (in->asked != NULL)
         return CPS_UP;
-    in->asked = NULL;
     cps_ep_note(ep, CPS_NOTE_UNEXPECTED, &in->datagram->path, NULL, 0);
     cps_react_reset(ep, in); /* §4.2: nobody waits for it (MSG-20) */
     return CPS_TAKEN;

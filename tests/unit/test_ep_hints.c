@@ -281,6 +281,38 @@ static void swapped_answers_are_refused(void **state)
     teardown(&p);
 }
 
+/* The answer is held back: before the deadline it is delivered with its age, after it never, even where nobody had the
+ * time to tick (a laptop that wakes up finds both at once). */
+static void a_late_answer_has_its_age_and_ends_at_the_deadline(void **state)
+{
+    (void)state;
+    pair_t p;
+    setup(&p);
+    send_sealed(&p, CPS_GET, "");
+    rig_carry(p.client, p.server);
+    rig_packet_t held = take(p.server, 0);
+    rig_advance(p.client, 40000000);
+    assert_int_equal(p.client->responses + p.client->failures, 0);
+    rig_in(p.client, 1, 5683, bytes_of(&held));
+    assert_int_equal(p.client->responses, 1);
+    assert_true(p.client->last.u.response.round_trip_us >= 40000000);
+
+    rig_clear(p.client);
+    rig_clear(p.server);
+    send_sealed(&p, CPS_GET, "");
+    rig_carry(p.client, p.server);
+    held = take(p.server, 0);
+    p.client->now_us += 200000000;
+    rig_in(p.client, 1, 5683, bytes_of(&held));
+    assert_int_equal(p.client->responses, 1);
+    assert_int_equal(p.client->failures, 1);
+    assert_int_equal(p.client->last.u.failed.err, CPS_ERR_OUTCOME_UNKNOWN);
+    assert_int_equal(p.client->last.u.failed.cause, CPS_ERR_TIMEOUT);
+    rig_in(p.client, 1, 5683, bytes_of(&held));
+    assert_int_equal(p.client->responses, 1);
+    teardown(&p);
+}
+
 static const cps_case_t cases[] = {
     {"OSC-67 MSG-22", "hints never end a sealed exchange", hints_never_end_a_sealed_exchange},
     {"", "a hint leaves the genuine answer one more ACK_TIMEOUT",
@@ -292,6 +324,8 @@ static const cps_case_t cases[] = {
     {"ECHO-4", "a freshness challenge is answered by the client itself",
      a_freshness_challenge_is_answered_by_the_client_itself},
     {"", "it is repeated once only", it_is_repeated_once_only},
+    {"E2E-C-T2 E2E-A1.9", "an answer that is held back is delivered with its age, and not after the deadline",
+     a_late_answer_has_its_age_and_ends_at_the_deadline},
 };
 
 CPS_RUN("ep_hints", cases)
