@@ -179,6 +179,7 @@ typedef struct cps_event_request {
     bool oscore;   /**< has an OSCORE option that these layers did not open (proxy) */
     bool verified; /**< unprotected: its Echo is one of ours and proves the address. A proxy does not pass it on
                         (RFC 9175 §2.3) */
+    bool echo_old; /**< unprotected: its Echo is one of ours, but too old to prove anything */
 } cps_event_request_t;
 
 /** A response to a request of ours. */

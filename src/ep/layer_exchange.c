@@ -36,8 +36,10 @@ static void read_outer_echo(const cps_ep_t *ep, cps_inbound_t *in)
     if (in->entry != NULL || !cps_msg_option(&in->msg, CPS_OPT_ECHO, &value))
         return;
     cps_echo_use_t use = cps_ep_echo_outer(&in->datagram->path);
-    if (cps_echo_check(&ep->echo_key, ep->config.crypto, ep->now_us, &use, value, &age_us) == CPS_OK)
-        in->verified = age_us < ep->config.echo_recover_us; /* whoever has the address later has to prove it anew */
+    if (cps_echo_check(&ep->echo_key, ep->config.crypto, ep->now_us, &use, value, &age_us) != CPS_OK)
+        return;
+    in->verified = age_us < ep->config.echo_recover_us; /* whoever has the address later has to prove it anew */
+    in->echo_old = !in->verified;
 }
 
 /* 4.02 names the option (RFC 7252 §5.4.1; REQ-7). A sealed request gets it sealed, and remembered. */
@@ -75,6 +77,7 @@ static void fill_request(const cps_ep_t *ep, const cps_inbound_t *in, const cps_
     r->confirmable = served->confirmable;
     r->oscore = in->entry == NULL && cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value);
     r->verified = in->entry == NULL && in->verified;
+    r->echo_old = in->echo_old;
 }
 
 static cps_verdict_t request(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)

@@ -10,6 +10,7 @@ typedef struct held {
     char where[WHERE_MAX];
     uint8_t method;
     uint8_t code;
+    bool stays;
     uint32_t request_len;
     uint32_t options_len; /* of the answer: encoded options, then the payload */
     uint32_t answer_len;
@@ -24,32 +25,49 @@ static bool same_ip(const cps_addr_t *a, const cps_addr_t *b)
     return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-/* The oldest answer, of this client alone or of all; how many there are in `*count`. */
-static held_t *oldest(const cps_held_table_t *t, const cps_addr_t *client, uint32_t *count)
+/* What is held: all of it, of this client, and of those that must stay. The oldest that may go, or NULL. */
+typedef struct census {
+    uint32_t of_client;
+    uint32_t staying;
+    held_t *oldest;
+    held_t *oldest_of_client;
+} census_t;
+
+static bool is_older(const held_t *a, const held_t *b) { return b == NULL || a->until_us < b->until_us; }
+
+static void count_in(census_t *census, held_t *held, const cps_addr_t *client, cps_time_us_t now_us)
 {
-    held_t *found = NULL;
-    *count = 0;
-    for (uint32_t i = 0; i < t->pool.touched; i++) {
-        held_t *held = cps_pool_at(&t->pool, i);
-        if (!cps_pool_live(&t->pool, i) || (client != NULL && !same_ip(client, &held->client)))
-            continue;
-        ++*count;
-        if (found == NULL || held->until_us < found->until_us)
-            found = held;
-    }
-    return found;
+    bool own = same_ip(client, &held->client);
+    bool stays = held->stays && held->until_us > now_us;
+    census->of_client += own;
+    census->staying += stays;
+    if (!stays && is_older(held, census->oldest))
+        census->oldest = held;
+    if (own && !stays && is_older(held, census->oldest_of_client))
+        census->oldest_of_client = held;
 }
 
-static held_t *make_room(cps_held_table_t *t, const cps_addr_t *client)
+static census_t take_census(const cps_held_table_t *t, const cps_addr_t *client, cps_time_us_t now_us)
 {
-    uint32_t count;
-    held_t *old = oldest(t, client, &count);
-    if (count >= CPS_HELD_SHARE)
-        cps_pool_give(&t->pool, old);
-    held_t *held = cps_pool_take(&t->pool);
-    if (held != NULL)
-        return held;
-    cps_pool_give(&t->pool, oldest(t, NULL, &count));
+    census_t census = {0, 0, NULL, NULL};
+    for (uint32_t i = 0; i < t->pool.touched; i++)
+        if (cps_pool_live(&t->pool, i))
+            count_in(&census, cps_pool_at(&t->pool, i), client, now_us);
+    return census;
+}
+
+static held_t *make_room(cps_held_table_t *t, const cps_held_request_t *request, cps_time_us_t now_us)
+{
+    census_t census = take_census(t, &request->client, now_us);
+    if (request->stays && census.staying >= CPS_HELD_STAY)
+        return NULL;
+    bool full_share = census.of_client >= CPS_HELD_SHARE;
+    if (!full_share && t->pool.used < CPS_HELD_MAX)
+        return cps_pool_take(&t->pool);
+    held_t *old = full_share ? census.oldest_of_client : census.oldest;
+    if (old == NULL)
+        return NULL;
+    cps_pool_give(&t->pool, old);
     return cps_pool_take(&t->pool);
 }
 
@@ -59,7 +77,9 @@ bool cps_held_put(cps_held_table_t *t, cps_time_us_t now_us, const cps_held_requ
     cps_option_t list[CPS_PROXY_OPTIONS_MAX];
     if (request->bytes.len > CPS_HELD_BYTES_MAX || strlen(request->where) >= WHERE_MAX)
         return false;
-    held_t *held = make_room(t, &request->client);
+    held_t *held = make_room(t, request, now_us);
+    if (held == NULL)
+        return false;
     cps_writer_t w = cps_writer(held->answer, sizeof held->answer);
     cps_opt_writer_t options = cps_opt_writer(&w);
     memcpy(list, answer->options, answer->option_count * sizeof *list);
@@ -76,6 +96,7 @@ bool cps_held_put(cps_held_table_t *t, cps_time_us_t now_us, const cps_held_requ
     memcpy(held->where, request->where, strlen(request->where) + 1);
     held->method = request->code;
     held->code = answer->code;
+    held->stays = request->stays;
     held->request_len = (uint32_t)request->bytes.len;
     cps_copy(held->request, request->bytes.ptr, request->bytes.len);
     return true;

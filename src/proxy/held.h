@@ -10,9 +10,10 @@
 #include "base/pool.h"
 #include "proxy/rewrite.h"
 
-#define CPS_HELD_MAX       64U       /* answers in all; the oldest goes where there is no room */
+#define CPS_HELD_MAX       64U       /* answers in all; the oldest that may go early goes where there is no room */
 #define CPS_HELD_SHARE     8U        /* of one client address: another's cannot fill the table */
-#define CPS_HELD_US        30000000U /* how long */
+#define CPS_HELD_STAY      32U       /* of those that must not go early, so that others have room */
+#define CPS_HELD_US        60000000U /* how long: as an Echo proves an address (cps_ep_config_t.echo_recover_us) */
 #define CPS_HELD_BYTES_MAX 1232U     /* of a request, and of an answer */
 
 typedef struct cps_held_table {
@@ -24,13 +25,14 @@ typedef struct cps_held_request {
     cps_addr_t client;
     const char *where; /**< the target */
     uint8_t code;
+    bool stays;        /**< must not go early: without it the repeat would run a plain unsafe request again */
     cps_bytes_t bytes; /**< options and payload */
 } cps_held_request_t;
 
 /** Lay the table out in the arena. */
 void cps_held_init(cps_held_table_t *t, cps_arena_t *a);
 
-/** Keep a copy of an answer. False where it does not fit. */
+/** Keep a copy of an answer. False where it does not fit, or there is no room. */
 bool cps_held_put(cps_held_table_t *t, cps_time_us_t now_us, const cps_held_request_t *request,
                   const cps_proxy_answer_t *answer);
 

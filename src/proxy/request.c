@@ -51,6 +51,17 @@ static const char *write_where(const cps_uri_t *uri, char out[CPS_PROXY_WHERE_MA
     return out;
 }
 
+/* A client that was challenged takes its request for one that was not done, and it was: what we hold for it is gone by
+ * now. So the repeat is challenged anew instead of being forwarded as a new request. */
+static void challenge_again(cps_proxy_t *p, const cps_event_t *event)
+{
+    cps_command_t challenge = {.kind = CPS_COMMAND_CHALLENGE, .u.handle = event->handle};
+    if (cps_proxy_submit(p, &challenge, NULL) == CPS_OK)
+        p->stats.challenged++;
+    else
+        cps_proxy_drop(p, event->handle);
+}
+
 static void forward(cps_proxy_t *p, const cps_event_t *event)
 {
     cps_proxy_request_t *r = &p->request;
@@ -101,7 +112,10 @@ void cps_proxy_on_request(cps_proxy_t *p, const cps_event_t *event)
         serve(p, event);
         break;
     case CPS_PROXY_WANTS_FORWARD:
-        forward(p, event);
+        if (request->echo_old)
+            challenge_again(p, event);
+        else
+            forward(p, event);
         break;
     case CPS_PROXY_WANTS_REFUSAL:
         refuse_now(p, event, "-", &p->request.refusal);

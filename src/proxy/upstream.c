@@ -37,8 +37,10 @@ static void begin(cps_proxy_t *p, cps_pending_t *pending, const cps_event_t *eve
 
 static cps_held_request_t held_request(const cps_pending_t *pending)
 {
-    return (cps_held_request_t){pending->client, pending->where, pending->code,
-                                cps_bytes(pending->bytes, pending->len)};
+    return (cps_held_request_t){.client = pending->client,
+                                .where = pending->where,
+                                .code = pending->code,
+                                .bytes = cps_bytes(pending->bytes, pending->len)};
 }
 
 /* A challenge of the next hop: 4.01 with Echo (RFC 9175 §2.3). */
@@ -98,6 +100,8 @@ static bool hold(cps_proxy_t *p, cps_pending_t *pending)
 {
     cps_held_request_t request = held_request(pending);
     cps_command_t challenge = {.kind = CPS_COMMAND_CHALLENGE, .u.handle = pending->request};
+    cps_bytes_t echo;
+    request.stays = cps_method_is_unsafe(pending->code) && !pending->sealed && !is_challenge(&p->answer, &echo);
     if (!cps_held_put(&p->held, cps_proxy_now(p), &request, &p->answer))
         return false;
     if (cps_proxy_submit(p, &challenge, NULL) == CPS_OK)

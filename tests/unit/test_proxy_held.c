@@ -110,6 +110,42 @@ static void a_client_has_its_share_and_the_oldest_goes_first(void **state)
     free(table.memory);
 }
 
+static void what_must_stay_does_not_go_early(void **state)
+{
+    table_t table = table_new();
+    (void)state;
+    for (unsigned i = 0; i < CPS_HELD_STAY; i++) { /* half of the table */
+        cps_held_request_t request = request_of((uint8_t)(1 + i), 7, "stay");
+        request.stays = true;
+        assert_true(put(&table, 0, &request));
+    }
+    cps_held_request_t more = request_of(99, 7, "stay");
+    more.stays = true;
+    assert_false(put(&table, 0, &more));
+    for (unsigned i = 0; i < 2 * CPS_HELD_MAX; i++) { /* the others have the other half, and push out each other only */
+        cps_held_request_t request = request_of((uint8_t)(100 + i), 7, "go");
+        assert_true(put(&table, 1 + i, &request));
+    }
+    for (unsigned i = 0; i < CPS_HELD_STAY; i++) {
+        cps_held_request_t request = request_of((uint8_t)(1 + i), 7, "stay");
+        assert_true(take(&table, CPS_HELD_US - 1, &request));
+    }
+    free(table.memory);
+}
+
+static void a_share_of_what_stays_is_full_for_the_rest(void **state)
+{
+    table_t table = table_new();
+    (void)state;
+    cps_held_request_t request = request_of(1, 7, "stay");
+    request.stays = true;
+    for (unsigned i = 0; i < CPS_HELD_SHARE; i++)
+        assert_true(put(&table, 0, &request));
+    assert_false(put(&table, 1, &request));
+    assert_true(put(&table, CPS_HELD_US, &request)); /* their time is over */
+    free(table.memory);
+}
+
 static void what_does_not_fit_is_not_held(void **state)
 {
     static uint8_t big[CPS_HELD_BYTES_MAX + 1];
@@ -175,6 +211,12 @@ static void an_answer_that_is_kept_waits_for_the_address(void **state)
     rig_in(rig, 9, 4000, cps_written(&w));
     assert_true(rig->requests == 3 && rig->last.u.request.verified);
     assert_ok(reply_kept(rig, cps_bytes(big, sizeof big), true));
+    rig_advance(rig, CPS_HELD_US);
+    uint8_t late[128];
+    cps_copy(late, bytes, cps_written(&w).len);
+    late[3] = 9; /* another message */
+    rig_in(rig, 9, 4000, cps_bytes(late, cps_written(&w).len));
+    assert_true(rig->requests == 4 && !rig->last.u.request.verified && rig->last.u.request.echo_old);
     rig_free(rig);
 }
 
@@ -182,6 +224,8 @@ static const cps_case_t cases[] = {
     {"", "a held answer is handed out once, whole, and in time", an_answer_is_handed_out_once_and_whole},
     {"", "only the same request of the same endpoint gets it", only_the_same_request_of_the_same_endpoint_gets_it},
     {"", "a client has its share, and the oldest goes first", a_client_has_its_share_and_the_oldest_goes_first},
+    {"", "what must stay does not go early, and leaves room for others", what_must_stay_does_not_go_early},
+    {"", "a client's share that must stay is full until its time is over", a_share_of_what_stays_is_full_for_the_rest},
     {"", "what does not fit is not held", what_does_not_fit_is_not_held},
     {"", "an answer that is kept waits until the address is proven", an_answer_that_is_kept_waits_for_the_address},
 };
