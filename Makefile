@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo check check-long conformance bench fuzz format install clean
+.PHONY: all demo check check-long soak conformance bench fuzz format install clean
 
 all:
 	tools/setup build
@@ -23,6 +23,12 @@ check:          # every test and every check of the house
 check-long:     # and what takes longer: all files linted, all mutants
 	tools/setup long
 	tools/check --long
+
+soak:           # a million worlds from seeds, or SEEDS=FROM-TO (docs/simulator.md)
+	tools/setup build
+	$(CONFIGURE) >/dev/null
+	cmake --build $(BUILD)
+	$(BUILD)/bin/coapsule-sim --seeds $(or $(SEEDS),0-999999) --jobs $(or $(JOBS),$(shell nproc))
 
 conformance:    # renew docs/conformance.md and tests/expected-ids.txt from a whole run
 	tools/setup check

@@ -28,6 +28,9 @@ typedef struct cps_world_report {
     uint32_t handled; /**< handler runs */
     uint32_t crashes;
     uint32_t challenged;
+    uint32_t relayed;  /**< worlds with a proxy on the way: ours, */
+    uint32_t strange;  /**< and one of another make */
+    uint32_t jumps;    /**< of a clock */
     uint64_t ended_us; /**< virtual time that it took */
 } cps_world_report_t;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/world_check.h"
 
+#include "sim/look.h"
+
 void cps_sim_broken(cps_sim_ledger_t *ledger, const char *what, unsigned request)
 {
     if (ledger->report->failed)
@@ -44,7 +46,31 @@ static void check_runs(cps_sim_ledger_t *ledger, const cps_sim_request_t *r, uns
         cps_sim_broken(ledger, "a sealed POST or PATCH ran twice", n);
 }
 
-unsigned cps_sim_handled(cps_sim_ledger_t *ledger, const cps_event_request_t *request, unsigned life)
+void cps_sim_left(cps_sim_ledger_t *ledger, cps_bytes_t datagram)
+{
+    cps_look_t look;
+    uint64_t number;
+    cps_look_at(datagram, &look);
+    if (!look.oscore || !look.oscopt.has_kid || cps_partial_iv_decode(look.oscopt.partial_iv, &number) != CPS_OK ||
+        number >= CPS_WORLD_NUMBERS_MAX)
+        return;
+    if (ledger->sealed_us[number] == 0)
+        ledger->sealed_us[number] = ledger->now_us;
+}
+
+/* An Echo proves that the request was made after the server had sent it (RFC 9175 §2.3): what it takes for fresh is no
+ * older. */
+static void check_fresh(cps_sim_ledger_t *ledger, const cps_event_request_t *request, const cps_sim_node_t *server,
+                        unsigned n)
+{
+    if (ledger->fresh_us == 0 || !is_unsafe(request->message.code) || server->slowed ||
+        request->partial_iv >= CPS_WORLD_NUMBERS_MAX)
+        return;
+    if (ledger->now_us - ledger->sealed_us[request->partial_iv] > ledger->fresh_us)
+        cps_sim_broken(ledger, "a request ran that was made longer ago than its resource takes for fresh", n);
+}
+
+unsigned cps_sim_handled(cps_sim_ledger_t *ledger, const cps_event_request_t *request, const cps_sim_node_t *server)
 {
     cps_bytes_t query;
     unsigned n = CPS_WORLD_REQUESTS_MAX;
@@ -59,10 +85,12 @@ unsigned cps_sim_handled(cps_sim_ledger_t *ledger, const cps_event_request_t *re
         return CPS_WORLD_REQUESTS_MAX; /* made up by the attacker: anyone may ask plainly */
     if (r->sealed && request->message.code != r->code)
         cps_sim_broken(ledger, "another method was run than was sealed", n);
-    r->in_life = r->life == life ? r->in_life + 1 : 1;
-    r->life = life;
+    r->in_life = r->life == server->life ? r->in_life + 1 : 1;
+    r->life = server->life;
     r->runs++;
     check_runs(ledger, r, n);
+    if (r->sealed)
+        check_fresh(ledger, request, server, n);
     return n;
 }
 
@@ -79,7 +107,7 @@ static cps_sim_request_t *end(cps_sim_ledger_t *ledger, uint64_t user)
     return r;
 }
 
-void cps_sim_answered(cps_sim_ledger_t *ledger, const cps_event_response_t *response)
+void cps_sim_answered(cps_sim_ledger_t *ledger, const cps_event_response_t *response, const cps_sim_node_t *client)
 {
     unsigned n = (unsigned)response->user;
     cps_sim_request_t *r = end(ledger, response->user);
@@ -89,6 +117,8 @@ void cps_sim_answered(cps_sim_ledger_t *ledger, const cps_event_response_t *resp
     ledger->report->answered++;
     if (r->sealed != (response->context != 0))
         cps_sim_broken(ledger, "an answer is not protected as its request was", n);
+    if (ledger->now_us > r->until_us && !client->slowed)
+        cps_sim_broken(ledger, "an answer was delivered after the deadline of its request", n);
     if (!r->sealed)
         return; /* whoever is on the path makes up plain answers */
     uint8_t code = response->message.code;
@@ -102,9 +132,10 @@ void cps_sim_answered(cps_sim_ledger_t *ledger, const cps_event_response_t *resp
 
 void cps_sim_failed(cps_sim_ledger_t *ledger, const cps_event_failed_t *failed)
 {
-    const cps_sim_request_t *r = end(ledger, failed->user);
+    cps_sim_request_t *r = end(ledger, failed->user);
     if (r == NULL)
         return;
+    r->unsent = !failed->sent || failed->cause == CPS_ERR_NOT_FRESH;
     if (failed->err == CPS_ERR_OUTCOME_UNKNOWN)
         ledger->report->unknown++;
     if (r->sealed && !failed->sent && r->runs != 0)
@@ -114,40 +145,46 @@ void cps_sim_failed(cps_sim_ledger_t *ledger, const cps_event_failed_t *failed)
                        (unsigned)failed->user);
 }
 
-static void check_node(cps_sim_ledger_t *ledger, const cps_sim_node_t *node)
+/* What is in use, and what the configuration allows. */
+static bool in_bounds(const cps_ep_stats_t *stats, const cps_ep_config_t *config)
+{
+    return stats->dedup_bytes <= stats->dedup_limit && stats->peers <= config->peers &&
+           stats->contexts <= config->contexts && stats->requests_in <= config->requests_in &&
+           stats->requests_out <= config->requests_out && stats->waiting <= config->waiting;
+}
+
+void cps_sim_check(cps_sim_ledger_t *ledger, const cps_sim_node_t *nodes)
 {
     cps_ep_stats_t stats;
-    if (node->ep == NULL)
-        return;
-    cps_ep_stats(node->ep, &stats);
-    if (stats.dedup_bytes > stats.dedup_limit)
-        cps_sim_broken(ledger, "memory for duplicates is over its budget", CPS_WORLD_REQUESTS_MAX);
-    if (node->spy->repeated)
+    for (int role = 0; role < CPS_SIM_NODES; role++) {
+        if (nodes[role].ep == NULL)
+            continue;
+        cps_ep_stats(nodes[role].ep, &stats);
+        if (!in_bounds(&stats, &nodes[role].config) || !cps_sim_node_is_whole(&nodes[role]))
+            cps_sim_broken(ledger, "memory is over its budget", CPS_WORLD_REQUESTS_MAX);
+    }
+    if (nodes[CPS_SIM_CLIENT].spy->repeated)
         cps_sim_broken(ledger, "a (key, nonce) was used twice", CPS_WORLD_REQUESTS_MAX);
-    if (node->spy->full)
+    if (nodes[CPS_SIM_CLIENT].spy->full)
         cps_sim_broken(ledger, "the history of nonces is longer than the spy keeps", CPS_WORLD_REQUESTS_MAX);
 }
 
-void cps_sim_check(cps_sim_ledger_t *ledger, const cps_sim_node_t *client, const cps_sim_node_t *server)
-{
-    check_node(ledger, client);
-    check_node(ledger, server);
-}
-
-static void check_quiet(cps_sim_ledger_t *ledger, const cps_sim_node_t *node, const char *what)
+static void check_quiet(cps_sim_ledger_t *ledger, const cps_sim_node_t *node)
 {
     cps_ep_stats_t stats;
+    char what[48];
     if (node->ep == NULL)
         return;
     cps_ep_stats(node->ep, &stats);
+    snprintf(what, sizeof what, "the %s did not come to rest", cps_sim_role_name(node->role));
     if (stats.requests_in + stats.requests_out + stats.waiting != 0 || cps_ep_deadline(node->ep) != CPS_TIME_NEVER)
         cps_sim_broken(ledger, what, CPS_WORLD_REQUESTS_MAX);
 }
 
-void cps_sim_check_end(cps_sim_ledger_t *ledger, const cps_sim_node_t *client, const cps_sim_node_t *server)
+void cps_sim_check_end(cps_sim_ledger_t *ledger, const cps_sim_node_t *nodes)
 {
-    check_quiet(ledger, client, "the client did not come to rest");
-    check_quiet(ledger, server, "the server did not come to rest");
+    for (int role = 0; role < CPS_SIM_NODES; role++)
+        check_quiet(ledger, &nodes[role]);
     for (unsigned n = 0; n < CPS_WORLD_REQUESTS_MAX; n++) {
         const cps_sim_request_t *r = &ledger->requests[n];
         if (r->submitted && !r->ended && !r->lost)

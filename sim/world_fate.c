@@ -25,11 +25,11 @@ cps_time_us_t cps_sim_plan_next(const cps_world_t *w)
 static void restart(cps_world_t *w, cps_sim_node_t *node)
 {
     cps_sim_end_t how = below(w, 3) == 0 ? CPS_SIM_CLEAN : CPS_SIM_CRASH;
-    cps_sim_say(w, "%s %s and starts again", node->client ? "client" : "server",
+    cps_sim_say(w, "%s %s and starts again", cps_sim_role_name(node->role),
                 how == CPS_SIM_CLEAN ? "ends cleanly" : "crashes");
     w->ledger.report->crashes++;
     cps_sim_node_down(node, how, &w->rng);
-    if (node->client) {
+    if (node->role == CPS_SIM_CLIENT) {
         for (unsigned n = 0; n < w->script_at; n++)
             w->ledger.requests[n].lost |= !w->ledger.requests[n].ended;
     } else {
@@ -43,6 +43,20 @@ static void restart(cps_world_t *w, cps_sim_node_t *node)
 static void did(const cps_world_t *w, const char *what, cps_err_t err)
 {
     cps_sim_say(w, "the foe %s: %s", what, cps_err_name(err));
+}
+
+/* It forgets what it had under way, and what it has seen: a copy of a plain request is a new one to it. */
+static void restart_proxy(cps_world_t *w)
+{
+    cps_sim_node_t *node = &w->nodes[CPS_SIM_PROXY];
+    cps_sim_say(w, "proxy crashes and starts again");
+    w->ledger.tampered = true;
+    w->ledger.report->crashes++;
+    cps_sim_proxy_down(&w->proxy);
+    cps_sim_node_down(node, CPS_SIM_CRASH, &w->rng);
+    w->proxy.back.port++;
+    if (cps_sim_node_up(node) != CPS_OK || cps_sim_proxy_up(&w->proxy) != CPS_OK)
+        cps_sim_broken(&w->ledger, "the proxy did not come up again", CPS_WORLD_REQUESTS_MAX);
 }
 
 static uint64_t some_record(cps_world_t *w)
@@ -134,14 +148,41 @@ static void attack(cps_world_t *w)
     attacks[below(w, 4)](w);
 }
 
+/* A laptop sleeps. Its clock counts that, as a clock since boot does, or stood still meanwhile, as it does where the system
+ * has none. */
+static void sleep_client(cps_world_t *w)
+{
+    uint32_t us = below(w, 60000000);
+    bool still = below(w, 2) == 0;
+    w->asleep_until_us = w->now_us + us;
+    if (still)
+        cps_sim_node_jump(&w->nodes[CPS_SIM_CLIENT], -(int64_t)us);
+    cps_sim_say(w, "the client sleeps for %.1f s%s", us / 1e6, still ? ", its clock with it" : "");
+}
+
+static void jump(cps_world_t *w)
+{
+    cps_sim_node_t *node = &w->nodes[below(w, CPS_SIM_NODES)];
+    int64_t by = below(w, 2) == 0 ? (int64_t)below(w, 3600000000U) : -(int64_t)below(w, 120000000);
+    if (node->ep == NULL)
+        return;
+    w->ledger.report->jumps++;
+    cps_sim_node_jump(node, by);
+    w->ledger.tampered |= by > 0 && node->role != CPS_SIM_CLIENT; /* it has forgotten what it remembers for a time */
+    cps_sim_say(w, "the clock of the %s jumps by %.1f s", cps_sim_role_name(node->role), (double)by / 1e6);
+}
+
 void cps_sim_happen(cps_world_t *w, cps_sim_happening_t what)
 {
     switch (what) {
     case CPS_SIM_SERVER_DOWN:
-        restart(w, &w->server);
+        restart(w, &w->nodes[CPS_SIM_SERVER]);
         break;
     case CPS_SIM_CLIENT_DOWN:
-        restart(w, &w->client);
+        restart(w, &w->nodes[CPS_SIM_CLIENT]);
+        break;
+    case CPS_SIM_PROXY_DOWN:
+        restart_proxy(w);
         break;
     case CPS_SIM_ATTACK:
         attack(w);
@@ -152,17 +193,34 @@ void cps_sim_happen(cps_world_t *w, cps_sim_happening_t what)
         cps_sim_say(w, "the client's NAT gives it port %u", w->client_addr.port);
         break;
     case CPS_SIM_SLEEP:
-        w->asleep_until_us = w->now_us + below(w, 60000000);
-        cps_sim_say(w, "the client sleeps for %.1f s", (double)(w->asleep_until_us - w->now_us) / 1e6);
+        sleep_client(w);
+        break;
+    case CPS_SIM_JUMP:
+        jump(w);
         break;
     }
 }
 
+/* Whether the proxy was full, or its own time-out came first. */
+static bool proxy_refused(const cps_world_t *w)
+{
+    cps_ep_stats_t stats;
+    if (w->route != CPS_SIM_PROXIED)
+        return false;
+    cps_ep_stats(w->nodes[CPS_SIM_PROXY].ep, &stats);
+    return stats.notes[CPS_NOTE_REQUESTS_FULL] != 0 || cps_sim_proxy_refused(&w->proxy) != 0;
+}
+
 void cps_sim_check_calm(cps_world_t *w)
 {
+    if (proxy_refused(w))
+        return;
     for (unsigned n = 0; n < w->script_count; n++) {
         const cps_sim_request_t *r = &w->ledger.requests[n];
-        if (r->submitted && r->runs != (r->refused ? 0 : 1))
+        /* a plain GET may be run again to prove the address, and the stranger takes each copy for a request */
+        bool once = r->sealed || (w->route != CPS_SIM_STRANGE && cps_method_is_unsafe(r->code));
+        bool patient = w->script[n].timeout_us == CPS_SIM_TIMEOUT_US;
+        if (r->submitted && once && patient && r->runs != (r->refused || r->unsent ? 0 : 1))
             cps_sim_broken(&w->ledger, "in a calm world a request did not run once", n);
     }
 }

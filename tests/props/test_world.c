@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // run-tests: timeout 300
-/* Ten thousand worlds: client and server through a network and an attacker, with crashes, in virtual time. CPS_SEEDS
- * says how many, CPS_SEED where to start. Under a sanitizer five hundred. */
-#include "harness.h"
-
-#include "sim/world.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+/* Ten thousand worlds: client and server, half of them with a proxy between, through a network and an attacker, with
+ * crashes and clocks that jump, in virtual time. Under a sanitizer five hundred. */
+#include "worlds.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WORLDS 500U
@@ -20,39 +15,10 @@
 #define WORLDS 10000U
 #endif
 
-static uint64_t from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void every_world_keeps_the_invariants(void **state)
 {
     (void)state;
-    uint64_t first = from_environment("CPS_SEED", 0);
-    uint64_t count = from_environment("CPS_SEEDS", WORLDS);
-    cps_crypto_t crypto;
-    assert_ok(cps_crypto_openssl_init(&crypto));
-    cps_world_report_t sum = {0};
-    for (uint64_t seed = first; seed < first + count; seed++) {
-        cps_world_report_t report;
-        assert_ok(cps_world_run(seed, &crypto, NULL, &report));
-        if (report.failed)
-            fail_msg("seed %llu failed %s; see it: coapsule-sim --seed %llu --trace", (unsigned long long)seed,
-                     report.reason, (unsigned long long)seed);
-        sum.requests += report.requests;
-        sum.answered += report.answered;
-        sum.unknown += report.unknown;
-        sum.crashes += report.crashes;
-        sum.challenged += report.challenged;
-    }
-    print_message("# seeds %llu to %llu: %u requests, %u answered, %u unknown, %u crashes, %u challenges\n",
-                  (unsigned long long)first, (unsigned long long)(first + count - 1), sum.requests, sum.answered,
-                  sum.unknown, sum.crashes, sum.challenged);
-    /* the worlds are about something: all of it happens, and not to all */
-    assert_true(sum.answered > sum.requests / 2 && sum.answered < sum.requests);
-    assert_true(sum.unknown > 0 && sum.crashes > 0 && sum.challenged > 0);
-    cps_crypto_openssl_fini(&crypto);
+    run_worlds(0, WORLDS);
 }
 
 static void a_seed_gives_the_same_world_each_time(void **state)
