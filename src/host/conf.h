@@ -53,6 +53,7 @@ struct cps_conf_row {
     const cps_conf_table_t *table; /**< of a struct */
     bool required;
     bool secret; /**< never shown, neither in a dump nor in an error */
+    bool fixed;  /**< taken at a start alone: a reload that changes it is refused */
 };
 
 struct cps_conf_table {
@@ -136,6 +137,10 @@ const char *cps_conf_join(char out[CPS_CONF_PATH_MAX], const char *path, const c
 
 /** Write what a struct holds as YAML that reads back the same. Secrets are left out. */
 void cps_conf_dump(FILE *out, const cps_conf_table_t *table, const void *value);
+
+/** The first row from place `*at` on that is fixed and holds something else in `a` than in `b`, with `*at` behind it; NULL
+ * where there is none. CPS_ERR_MEMORY counts as a difference. */
+const cps_conf_row_t *cps_conf_fixed_change(const cps_conf_table_t *table, const void *a, const void *b, size_t *at);
 
 /** Write the table for people: key, kind, range, default, help; in the order of the table. */
 void cps_conf_help(FILE *out, const cps_conf_table_t *table);

@@ -2,6 +2,8 @@
 /* What the table writes: a configuration in force, and the help. */
 #include "host/conf.h"
 
+#include <stdlib.h>
+
 void cps_conf_print_text(FILE *out, const char *text)
 {
     fputc('"', out);
@@ -66,6 +68,40 @@ void cps_conf_dump(FILE *out, const cps_conf_table_t *table, const void *value)
     fputc('\n', out);
 }
 
+/* What a field holds, as a dump writes it; NULL where there is no memory. The caller frees it. */
+static char *print_field(const cps_conf_row_t *row, const void *value)
+{
+    char *text = NULL;
+    size_t len = 0;
+    const void *field = (const uint8_t *)value + row->offset;
+    FILE *out = open_memstream(&text, &len);
+    if (out == NULL)
+        return NULL;
+    if (is_shown(row, field))
+        row->kind->print(out, row, field, 0);
+    if (fclose(out) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+const cps_conf_row_t *cps_conf_fixed_change(const cps_conf_table_t *table, const void *a, const void *b, size_t *at)
+{
+    const cps_conf_row_t *changed = NULL;
+    for (; *at < table->count && changed == NULL; ++*at) {
+        const cps_conf_row_t *row = &table->rows[*at];
+        if (!row->fixed)
+            continue;
+        char *before = print_field(row, a);
+        char *after = print_field(row, b);
+        if (before == NULL || after == NULL || strcmp(before, after) != 0)
+            changed = row;
+        free(before);
+        free(after);
+    }
+    return changed;
+}
+
 static void help_kind(FILE *out, const cps_conf_row_t *row)
 {
     const cps_conf_row_t *of = row->kind == &cps_conf_items ? row->item : row;
@@ -78,6 +114,8 @@ static void help_kind(FILE *out, const cps_conf_row_t *row)
         fputs("; needed", out);
     else if (row->fallback != NULL)
         fprintf(out, "; default %s", row->fallback);
+    if (row->fixed)
+        fputs("; at a start alone", out);
 }
 
 static void help_rows(FILE *out, const cps_conf_table_t *table, const char *above)
