@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "host/keyring.h"
+#include "host/keyring_inside.h"
 
 #include "sec/oscore/seq.h"
 
@@ -10,25 +10,16 @@
 #define LOAD_BATCH   256U
 #define WAIT_STEP_MS 20U
 
-struct cps_keyring {
-    cps_store_t *store;
-    cps_ep_t *ep;
-    cps_credential_t **list; /* each for itself: what was handed out stays where it is */
-    size_t count;
-    size_t room;
-    char detail[CPS_KEYRING_DETAIL_MAX];
-};
-
 const char *cps_keyring_detail(const cps_keyring_t *keyring) { return keyring->detail; }
 
-static cps_err_t say_store(cps_keyring_t *k, cps_err_t err)
+cps_err_t cps_keyring_say_store(cps_keyring_t *k, cps_err_t err)
 {
     const char *sentence = cps_store_detail();
     snprintf(k->detail, sizeof k->detail, "%s", *sentence != '\0' ? sentence : cps_err_text(err));
     return err;
 }
 
-static cps_err_t say(cps_keyring_t *k, cps_err_t err, const char *name, const char *what)
+cps_err_t cps_keyring_say(cps_keyring_t *k, cps_err_t err, const char *name, const char *what)
 {
     snprintf(k->detail, sizeof k->detail, "credential %s: %s", name, what);
     return err;
@@ -53,14 +44,20 @@ cps_err_t cps_keyring_new(cps_keyring_t **out, cps_store_t *store, cps_ep_t *ep)
     return CPS_OK;
 }
 
+void cps_keyring_unlock(cps_keyring_t *k, const cps_credential_t *credential)
+{
+    cps_store_key_t key = {0}; /* a lock is found by the state's identifier alone */
+    memcpy(key.state_id, credential->state_id, sizeof key.state_id);
+    k->store->table->unlock(k->store, &key);
+}
+
 void cps_keyring_free(cps_keyring_t *keyring)
 {
     if (keyring == NULL)
         return;
     for (size_t i = 0; i < keyring->count; i++) {
-        cps_store_key_t key = {0}; /* a lock is found by the state's identifier alone */
-        memcpy(key.state_id, keyring->list[i]->state_id, sizeof key.state_id);
-        keyring->store->table->unlock(keyring->store, &key);
+        if (keyring->list[i]->name[0] != '\0')
+            cps_keyring_unlock(keyring, keyring->list[i]);
         free(keyring->list[i]);
     }
     free(keyring->list);
@@ -94,7 +91,7 @@ static cps_err_t add(cps_keyring_t *k, const cps_store_key_t *key, const cps_sto
 {
     cps_credential_t *credential = grow(k);
     if (credential == NULL)
-        return say(k, CPS_ERR_MEMORY, key->name, cps_err_text(CPS_ERR_MEMORY));
+        return cps_keyring_say(k, CPS_ERR_MEMORY, key->name, cps_err_text(CPS_ERR_MEMORY));
     cps_context_t context = {.size = sizeof context,
                              .master_secret = cps_bytes(key->secret, key->secret_len),
                              .master_salt = view(&key->salt),
@@ -115,7 +112,7 @@ static cps_err_t add(cps_keyring_t *k, const cps_store_key_t *key, const cps_sto
     cps_err_t err = cps_ep_context_add(k->ep, &context, &credential->context);
     if (err != CPS_OK) {
         free(credential);
-        return say(k, err, key->name, cps_err_text(err));
+        return cps_keyring_say(k, err, key->name, cps_err_text(err));
     }
     memcpy(credential->name, key->name, sizeof credential->name);
     memcpy(credential->state_id, key->state_id, sizeof credential->state_id);
@@ -139,7 +136,7 @@ static cps_err_t lock(cps_keyring_t *k, const cps_store_key_t *key, uint32_t wai
         int64_t pid = 0;
         cps_err_t err = k->store->table->lock(k->store, key, &pid);
         if (err != CPS_ERR_IN_USE)
-            return err == CPS_OK ? CPS_OK : say_store(k, err);
+            return err == CPS_OK ? CPS_OK : cps_keyring_say_store(k, err);
         if (monotonic_ms() >= until)
             return say_owner(k, key->name, pid);
         struct timespec step = {0, WAIT_STEP_MS * 1000000L};
@@ -170,12 +167,12 @@ static cps_err_t first_lease(cps_keyring_t *k, const cps_store_key_t *key, uint6
 }
 
 /* Lock, read, make it used up; then, and not before, the endpoint hears of the context. */
-static cps_err_t own_key(cps_keyring_t *k, const cps_store_key_t *key, uint32_t wait_ms, bool lease)
+cps_err_t cps_keyring_own_key(cps_keyring_t *k, const cps_store_key_t *key, uint32_t wait_ms, bool lease)
 {
     cps_store_state_t state;
     uint64_t ceiling;
     if (key->retired)
-        return say(k, CPS_ERR_RETIRED, key->name, cps_err_text(CPS_ERR_RETIRED));
+        return cps_keyring_say(k, CPS_ERR_RETIRED, key->name, cps_err_text(CPS_ERR_RETIRED));
     cps_err_t err = lock(k, key, wait_ms);
     if (err != CPS_OK)
         return err;
@@ -184,7 +181,7 @@ static cps_err_t own_key(cps_keyring_t *k, const cps_store_key_t *key, uint32_t 
     if (err == CPS_OK && lease)
         err = first_lease(k, key, state.next, &ceiling);
     if (err != CPS_OK)
-        say_store(k, err);
+        cps_keyring_say_store(k, err);
     else
         err = add(k, key, &state, ceiling);
     if (err != CPS_OK)
@@ -200,10 +197,10 @@ cps_err_t cps_keyring_own(cps_keyring_t *keyring, const char *name, uint32_t wai
     cps_store_key_t key;
     cps_err_t err = keyring->store->table->key_get(keyring->store, name, &key);
     if (err == CPS_ERR_NOT_FOUND)
-        return say(keyring, err, name, "there is no credential of that name in this keyring");
+        return cps_keyring_say(keyring, err, name, "there is no credential of that name in this keyring");
     if (err != CPS_OK)
-        return say_store(keyring, err);
-    err = own_key(keyring, &key, wait_ms, true);
+        return cps_keyring_say_store(keyring, err);
+    err = cps_keyring_own_key(keyring, &key, wait_ms, true);
     cps_wipe(&key, sizeof key);
     if (err == CPS_OK)
         *out = keyring->list[keyring->count - 1];
@@ -218,7 +215,7 @@ static cps_err_t own_named(cps_keyring_t *k, const char *names)
         size_t len = strcspn(names, " ");
         char name[CPS_STORE_NAME_MAX + 1];
         if (len > CPS_STORE_NAME_MAX)
-            return say(k, CPS_ERR_NOT_FOUND, names, "the name is too long");
+            return cps_keyring_say(k, CPS_ERR_NOT_FOUND, names, "the name is too long");
         memcpy(name, names, len);
         name[len] = '\0';
         const cps_credential_t *credential = NULL;
@@ -233,9 +230,9 @@ static cps_err_t own_named(cps_keyring_t *k, const char *names)
 static cps_err_t take_loaded(cps_keyring_t *k, cps_store_loaded_t *loaded)
 {
     if (loaded->result == CPS_ERR_IN_USE) /* wait for that one by itself */
-        return loaded->key.retired ? CPS_OK : own_key(k, &loaded->key, CPS_KEYRING_WAIT_MS, false);
+        return loaded->key.retired ? CPS_OK : cps_keyring_own_key(k, &loaded->key, CPS_KEYRING_WAIT_MS, false);
     if (loaded->result != CPS_OK)
-        return say(k, loaded->result, loaded->key.name, cps_err_text(loaded->result));
+        return cps_keyring_say(k, loaded->result, loaded->key.name, cps_err_text(loaded->result));
     if (!loaded->key.retired)
         return add(k, &loaded->key, &loaded->state, 0);
     k->store->table->unlock(k->store, &loaded->key);
@@ -253,7 +250,7 @@ static cps_err_t own_all(cps_keyring_t *k)
     do {
         err = k->store->table->load(k->store, &cursor, true, loaded, LOAD_BATCH, &count);
         if (err != CPS_OK)
-            say_store(k, err);
+            cps_keyring_say_store(k, err);
         for (size_t i = 0; i < count && err == CPS_OK; i++)
             err = take_loaded(k, &loaded[i]);
     } while (err == CPS_OK && count != 0);
@@ -274,7 +271,7 @@ static cps_err_t invalidate(cps_keyring_t *k)
     for (size_t i = 0; i < k->count && err == CPS_OK; i++)
         err = leases[i].result;
     free(leases);
-    return err == CPS_OK ? CPS_OK : say_store(k, err);
+    return err == CPS_OK ? CPS_OK : cps_keyring_say_store(k, err);
 }
 
 cps_err_t cps_keyring_load(cps_keyring_t *keyring, const char *names)
@@ -307,7 +304,7 @@ cps_err_t cps_keyring_choose(cps_keyring_t *keyring, const cps_uri_t *uri, char 
     }
     cps_wipe(&key, sizeof key);
     if (err != CPS_ERR_NOT_FOUND)
-        return say_store(keyring, err);
+        return cps_keyring_say_store(keyring, err);
     if (rival[0] != '\0') {
         snprintf(keyring->detail, sizeof keyring->detail,
                  "credentials %s and %s are for the same URIs: name one with --credential", name, rival);
@@ -327,28 +324,42 @@ void cps_keyring_lease(const cps_keyring_t *keyring, const cps_event_job_t *job,
     lease->ceiling = job->number;
 }
 
-cps_err_t cps_keyring_save(cps_keyring_t *keyring)
+/* Take the context out of the endpoint. False where there was none. */
+static bool close_context(cps_keyring_t *k, const cps_credential_t *credential, cps_store_closing_t *closing)
 {
-    cps_store_closing_t *closings = calloc(keyring->count + 1, sizeof *closings);
+    cps_context_state_t state;
+    if (cps_ep_context_state(k->ep, credential->context, &state) != CPS_OK)
+        return false;
+    memset(closing, 0, sizeof *closing);
+    memcpy(closing->state_id, credential->state_id, sizeof closing->state_id);
+    memcpy(closing->window_id, credential->window_id, sizeof closing->window_id);
+    closing->next = state.next_number;
+    closing->window_known = state.window_known;
+    closing->window_next = state.window_next;
+    closing->window_seen = state.window_seen;
+    /* else it would go on under numbers that are saved as free */
+    return cps_ep_context_remove(k->ep, credential->context) == CPS_OK;
+}
+
+static bool goes_always(const cps_credential_t *credential)
+{
+    (void)credential;
+    return true;
+}
+
+cps_err_t cps_keyring_close(cps_keyring_t *k, bool (*goes)(const cps_credential_t *credential))
+{
+    cps_store_closing_t unsaved;
+    cps_store_closing_t *closings = calloc(k->count + 1, sizeof *closings);
+    size_t count = 0;
+    for (size_t i = 0; i < k->count; i++)
+        if (goes(k->list[i]))
+            count += close_context(k, k->list[i], closings != NULL ? &closings[count] : &unsaved) ? 1 : 0;
     if (closings == NULL)
         return CPS_ERR_MEMORY;
-    size_t count = 0;
-    for (size_t i = 0; i < keyring->count; i++) {
-        const cps_credential_t *credential = keyring->list[i];
-        cps_context_state_t state;
-        if (cps_ep_context_state(keyring->ep, credential->context, &state) != CPS_OK)
-            continue;
-        cps_store_closing_t *closing = &closings[count++];
-        memcpy(closing->state_id, credential->state_id, sizeof closing->state_id);
-        memcpy(closing->window_id, credential->window_id, sizeof closing->window_id);
-        closing->next = state.next_number;
-        closing->window_known = state.window_known;
-        closing->window_next = state.window_next;
-        closing->window_seen = state.window_seen;
-        if (cps_ep_context_remove(keyring->ep, credential->context) != CPS_OK)
-            count--; /* it would go on under numbers that are saved as free */
-    }
-    cps_err_t err = count == 0 ? CPS_OK : keyring->store->table->save(keyring->store, closings, count);
+    cps_err_t err = count == 0 ? CPS_OK : k->store->table->save(k->store, closings, count);
     free(closings);
-    return err == CPS_OK ? CPS_OK : say_store(keyring, err);
+    return err == CPS_OK ? CPS_OK : cps_keyring_say_store(k, err);
 }
+
+cps_err_t cps_keyring_save(cps_keyring_t *keyring) { return cps_keyring_close(keyring, goes_always); }

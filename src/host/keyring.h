@@ -23,6 +23,8 @@ typedef struct cps_credential {
     uint8_t state_id[CPS_STORE_ID_LEN];
     uint8_t window_id[CPS_STORE_ID_LEN];
     cps_handle_t context;
+    bool wanted; /**< between cps_keyring_begin and its end */
+    bool added;
 } cps_credential_t;
 
 /** Credentials of `store` (its owner closes it afterwards) for an endpoint. CPS_ERR_MEMORY. */
@@ -52,6 +54,16 @@ CPS_MUST_USE cps_err_t cps_keyring_choose(cps_keyring_t *keyring, const cps_uri_
  */
 CPS_MUST_USE cps_err_t cps_keyring_own(cps_keyring_t *keyring, const char *name, uint32_t wait_ms,
                                        const cps_credential_t **out);
+
+/**
+ * For a daemon that runs: own the credentials that there shall be from now on (`names` as in cps_keyring_load) and that are
+ * not there yet, without waiting for other processes. After an error all is as it was. After CPS_OK old and new ones are
+ * there, until cps_keyring_commit gives up the old ones that are not wanted, or cps_keyring_abort the new ones. Not while
+ * a lease is with the store. The errors of cps_keyring_load.
+ */
+CPS_MUST_USE cps_err_t cps_keyring_begin(cps_keyring_t *keyring, const char *names);
+CPS_MUST_USE cps_err_t cps_keyring_commit(cps_keyring_t *keyring);
+void cps_keyring_abort(cps_keyring_t *keyring);
 
 /** The credential of an event's `user`; NULL where there is none. */
 const cps_credential_t *cps_keyring_at(const cps_keyring_t *keyring, uint64_t user);

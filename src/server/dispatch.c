@@ -305,17 +305,34 @@ cps_err_t cps_dispatch_add(cps_dispatch_t *d, const cps_resource_t *resource, co
     return err;
 }
 
-static cps_err_t add_discovery(cps_dispatch_t *d)
+static cps_err_t add_discovery(cps_dispatch_t *d, cps_site_t *site)
 {
     static const uint16_t link_format = 40;
     const char *reason = NULL;
-    cps_err_t err = cps_dispatch_add(d,
-                                     CPS_RESOURCE(.path = ".well-known/core", .get = cps_discover_get, .user = d,
-                                                  .offers = &link_format, .offer_count = 1, .hidden = true),
-                                     &reason);
+    cps_err_t err = cps_site_add(site,
+                                 CPS_RESOURCE(.path = ".well-known/core", .get = cps_discover_get, .user = d,
+                                              .offers = &link_format, .offer_count = 1, .hidden = true),
+                                 &reason);
     if (err == CPS_OK)
-        d->site.nodes[0]->builtin = true;
+        site->nodes[0]->builtin = true;
     return err;
+}
+
+cps_err_t cps_dispatch_prepare(cps_dispatch_t *d, cps_site_t *next)
+{
+    cps_site_init_like(next, &d->site);
+    cps_err_t err = add_discovery(d, next);
+    if (err != CPS_OK)
+        cps_site_fini(next);
+    return err;
+}
+
+void cps_dispatch_replace(cps_dispatch_t *d, cps_site_t *next)
+{
+    for (size_t i = 0; i < d->limit; i++)
+        d->requests[i].node = NULL; /* it may go; the handlers of open requests have run */
+    cps_site_replace(&d->site, next);
+    d->list_etag = d->etag_base + d->etag_count++;
 }
 
 cps_err_t cps_dispatch_init(cps_dispatch_t *d, const cps_dispatch_hooks_t *hooks, const cps_dispatch_options_t *options)
@@ -334,7 +351,8 @@ cps_err_t cps_dispatch_init(cps_dispatch_t *d, const cps_dispatch_hooks_t *hooks
     }
     cps_err_t err = d->requests != NULL ? cps_own_init(&d->own, options->names) : CPS_ERR_MEMORY;
     if (err == CPS_OK)
-        err = add_discovery(d);
+        err = add_discovery(d, &d->site);
+    d->list_etag = d->etag_base + d->etag_count++;
     if (err != CPS_OK)
         cps_dispatch_fini(d);
     return err;

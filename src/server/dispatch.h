@@ -63,6 +63,12 @@ void cps_dispatch_fini(cps_dispatch_t *d);
 /** Add a resource (cps_site_add). */
 CPS_MUST_USE cps_err_t cps_dispatch_add(cps_dispatch_t *d, const cps_resource_t *resource, const char **reason);
 
+/** A site that can take the place of the present one: /.well-known/core is in it already. CPS_ERR_MEMORY. */
+CPS_MUST_USE cps_err_t cps_dispatch_prepare(cps_dispatch_t *d, cps_site_t *next);
+
+/** Serve this site from now on. Open requests are answered as they were begun. */
+void cps_dispatch_replace(cps_dispatch_t *d, cps_site_t *next);
+
 /** A CPS_EVENT_REQUEST. */
 void cps_dispatch_take(cps_dispatch_t *d, const cps_event_t *event);
 

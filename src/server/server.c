@@ -80,6 +80,7 @@ static cps_err_t make_loop(cps_server_t *s)
     }
     uv_timer_init(&s->loop, &s->retry);
     uv_timer_init(&s->loop, &s->log_tick);
+    uv_timer_init(&s->loop, &s->wait);
     s->stop.data = s->retry.data = s->log_tick.data = s;
     for (size_t i = 0; i < CPS_SERVER_SIGNALS; i++) {
         uv_signal_init(&s->loop, &s->signals[i]);
@@ -227,6 +228,7 @@ static void close_loop(cps_server_t *s)
     uv_close((uv_handle_t *)&s->stop, NULL);
     uv_close((uv_handle_t *)&s->retry, NULL);
     uv_close((uv_handle_t *)&s->log_tick, NULL);
+    uv_close((uv_handle_t *)&s->wait, NULL);
     for (size_t i = 0; i < CPS_SERVER_SIGNALS; i++)
         uv_close((uv_handle_t *)&s->signals[i], NULL);
     while (uv_run(&s->loop, UV_RUN_DEFAULT) != 0)

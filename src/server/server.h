@@ -16,6 +16,7 @@ struct cps_server {
     bool has_loop;
     uv_async_t stop;
     uv_timer_t retry; /**< answers that the full output did not take; wakes the loop while it drains */
+    uv_timer_t wait;  /**< ends a wait for the store */
     uv_signal_t signals[CPS_SERVER_SIGNALS];
     bool catch_signals;
     bool started; /**< nothing failed in cps_server_new */

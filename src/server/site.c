@@ -16,6 +16,12 @@ void cps_site_init(cps_site_t *site, cps_rng_t *rng)
     cps_rng_fill(rng, site->seed, sizeof site->seed);
 }
 
+void cps_site_init_like(cps_site_t *next, const cps_site_t *site)
+{
+    memset(next, 0, sizeof *next);
+    memcpy(next->seed, site->seed, sizeof next->seed);
+}
+
 static void node_free(cps_node_t *node)
 {
     if (node == NULL)
@@ -92,6 +98,28 @@ const cps_node_t *cps_site_find(const cps_site_t *site, const cps_target_t *targ
     if (site->hosted != 0 && target->host.len != 0)
         node = find(site, target->host, target->path);
     return node != NULL ? node : find(site, cps_bytes(NULL, 0), target->path);
+}
+
+/* ---- replacing ---- */
+
+void cps_site_replace(cps_site_t *site, cps_site_t *next)
+{
+    for (size_t i = 0; i < site->count; i++) {
+        cps_node_t *old = site->nodes[i];
+        cps_node_t *node = find(next, cps_bytes_str(old->host), cps_bytes(old->path, old->path_len));
+        if (node == NULL)
+            continue;
+        cps_node_t content = *old; /* the address stays, what it says is the new one's */
+        *old = *node;
+        *node = content;
+        for (size_t j = 0; j < next->count; j++)
+            if (next->nodes[j] == node)
+                next->nodes[j] = old;
+        site->nodes[i] = node;
+    }
+    cps_site_fini(site);
+    *site = *next;
+    memset(next, 0, sizeof *next);
 }
 
 /* ---- adding ---- */

@@ -53,6 +53,13 @@ typedef struct cps_target {
 /** An empty site. */
 void cps_site_init(cps_site_t *site, cps_rng_t *rng);
 
+/** An empty one that can take the place of `site`: cps_site_replace. */
+void cps_site_init_like(cps_site_t *next, const cps_site_t *site);
+
+/** Put `next` in the place of `site`, and free what goes; `next` is empty then. A resource of the same host and path stays
+ * at its address. */
+void cps_site_replace(cps_site_t *site, cps_site_t *next);
+
 /** Free all. */
 void cps_site_fini(cps_site_t *site);
 
