@@ -4,20 +4,23 @@
 #define CPS_CLI_CMD_PROXY_H
 
 #include "host/conf_daemon.h"
+#include "host/log.h"
 #include "host/resolve.h"
 #include "proxy/proxy.h"
 
 /** What the file of a proxy says: what daemons have in common, and `proxy.next`. */
 typedef struct cps_proxy_file {
     cps_conf_daemon_t daemon;
-    const char *next;     /**< "coap://gw.example"; NULL: origins are asked */
-    cps_conf_row_t *rows; /**< the table that was read by */
+    const char *next;       /**< "coap://gw.example"; NULL: origins are asked */
+    cps_conf_row_t *rows;   /**< the table that was read by */
+    cps_conf_table_t table; /**< of them */
     cps_conf_t conf;
     cps_uri_t next_uri;
 } cps_proxy_file_t;
 
-/** Read a file; each error is printed to standard error. The exit code; 0: `file` holds it until cps_proxy_file_fini. */
-int cps_proxy_file_load(cps_proxy_file_t *file, const char *path);
+/** Read a file; each error is printed to standard error, or logged. The exit code; 0: `file` holds it until
+ * cps_proxy_file_fini. */
+int cps_proxy_file_load(cps_proxy_file_t *file, const char *path, cps_log_t *log);
 void cps_proxy_file_fini(cps_proxy_file_t *file);
 
 /** Print all keys with their kinds, defaults and meaning. The exit code. */

@@ -47,9 +47,18 @@ static cps_conf_row_t *join_rows(cps_conf_table_t *table)
     return rows;
 }
 
-int cps_proxy_file_load(cps_proxy_file_t *file, const char *path)
+static void say(cps_log_t *log, const char *sentence)
+{
+    if (log == NULL)
+        fprintf(stderr, "%s\n", sentence);
+    else
+        CPS_LOG(log, CPS_LOG_ERROR, "reload_refused", cps_log_text("detail", sentence));
+}
+
+int cps_proxy_file_load(cps_proxy_file_t *file, const char *path, cps_log_t *log)
 {
     cps_conf_table_t table;
+    char why[512];
     const char *text;
     memset(file, 0, sizeof *file);
     cps_conf_row_t *rows = join_rows(&table);
@@ -58,10 +67,13 @@ int cps_proxy_file_load(cps_proxy_file_t *file, const char *path)
     cps_err_t err = rows == NULL ? CPS_ERR_MEMORY : cps_conf_load(&conf, &table, file);
     file->conf = conf;
     file->rows = rows;
+    file->table = table;
     for (size_t i = 0; (text = cps_conf_error_text(&conf, i)) != NULL; i++)
-        fprintf(stderr, "%s\n", text);
-    if (err != CPS_OK && conf.error_count == 0)
-        fprintf(stderr, "coapsule proxy: %s: %s\n", path, cps_err_text(err));
+        say(log, text);
+    if (err != CPS_OK && conf.error_count == 0) {
+        snprintf(why, sizeof why, "coapsule proxy: %s: %s", path, cps_err_text(err));
+        say(log, why);
+    }
     if (err != CPS_OK)
         cps_proxy_file_fini(file);
     return cps_err_exit(err);

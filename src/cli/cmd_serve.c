@@ -8,6 +8,7 @@
 #include "host/rand.h"
 #include "server/dispatch.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -104,21 +105,54 @@ cps_ep_config_t cps_serve_endpoint(const cps_conf_daemon_t *conf)
                              .amplification = conf->limits.unverified_amplification};
 }
 
-static cps_err_t check_resource(const cps_serve_t *serve, cps_kinds_t *kinds, cps_dispatch_t *dispatch, size_t i)
+void cps_serve_say(const cps_serve_t *serve, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (serve->log == NULL)
+        fprintf(stderr, "%s\n", text);
+    else
+        CPS_LOG(serve->log, CPS_LOG_ERROR, "reload_refused", cps_log_text("detail", text));
+}
+
+cps_err_t cps_serve_load(cps_serve_t *serve)
+{
+    const char *text;
+    cps_conf_init(&serve->doc, serve->file);
+    cps_err_t err = cps_conf_load(&serve->doc, &cps_conf_serve, &serve->conf);
+    for (size_t i = 0; (text = cps_conf_error_text(&serve->doc, i)) != NULL; i++)
+        cps_serve_say(serve, "%s", text);
+    if (err != CPS_OK && serve->doc.error_count == 0)
+        cps_serve_say(serve, "%s: %s", serve->file, cps_err_text(err));
+    serve->listen_set = serve->listen[0] != '\0' || cps_conf_is_set(&serve->doc, "listen");
+    return err;
+}
+
+/* Where resources are tried: a dispatch that serves nobody. */
+typedef struct trial {
+    cps_dispatch_t dispatch;
+    const char *reason;
+} trial_t;
+
+static cps_err_t try_resource(void *user, const cps_resource_t *resource)
+{
+    trial_t *trial = user;
+    return cps_dispatch_add(&trial->dispatch, resource, &trial->reason);
+}
+
+static cps_err_t check_resource(const cps_serve_t *serve, cps_kinds_t *kinds, trial_t *trial, size_t i)
 {
     const cps_conf_resource_t *from = &((const cps_conf_resource_t *)serve->conf.resources.items)[i];
-    size_t room = cps_kinds_allow_room(from);
-    char *allow = malloc(room);
-    const char *reason = cps_err_text(CPS_ERR_MEMORY);
-    cps_resource_t resource;
-    cps_err_t err = allow != NULL ? cps_kinds_make(kinds, from, &resource, allow, room) : CPS_ERR_MEMORY;
-    if (err == CPS_OK)
-        err = cps_dispatch_add(dispatch, &resource, &reason);
-    else if (err == CPS_ERR_CONFIG)
-        reason = "a name in allow has a colon or semicolon, or none at all";
+    trial->reason = NULL;
+    cps_err_t err = cps_kinds_make(kinds, from, try_resource, trial);
+    if (err == CPS_ERR_CONFIG && trial->reason == NULL)
+        trial->reason = "a name in allow has a colon or semicolon, or none at all";
     if (err != CPS_OK)
-        fprintf(stderr, "%s: resources[%zu]: %s\n", serve->file, i, reason);
-    free(allow);
+        cps_serve_say(serve, "%s: resources[%zu]: %s", serve->file, i,
+                      trial->reason != NULL ? trial->reason : cps_err_text(err));
     return err;
 }
 
@@ -128,22 +162,22 @@ cps_err_t cps_serve_check(const cps_serve_t *serve)
     cps_ep_config_t endpoint = cps_serve_endpoint(&serve->conf);
     cps_rng_t rng = cps_rand_system();
     cps_dispatch_options_t how = {.requests = 1, .payload_max = 1, .rng = &rng};
-    cps_dispatch_t dispatch;
+    trial_t trial;
     cps_kinds_t kinds;
     if (cps_ep_size(&endpoint) == 0) {
-        fprintf(stderr, "%s: limits and transmission do not go together\n", serve->file);
+        cps_serve_say(serve, "%s: limits and transmission do not go together", serve->file);
         return CPS_ERR_CONFIG;
     }
-    cps_err_t err = cps_dispatch_init(&dispatch, &nobody, &how);
+    cps_err_t err = cps_dispatch_init(&trial.dispatch, &nobody, &how);
     if (err != CPS_OK)
         return err;
     cps_kinds_init(&kinds, NULL, NULL, serve->conf.limits.body);
     for (size_t i = 0; i < serve->conf.resources.count; i++) { /* all that is wrong, in one pass */
-        cps_err_t one = check_resource(serve, &kinds, &dispatch, i);
+        cps_err_t one = check_resource(serve, &kinds, &trial, i);
         err = err != CPS_OK ? err : one;
     }
     cps_kinds_fini(&kinds);
-    cps_dispatch_fini(&dispatch);
+    cps_dispatch_fini(&trial.dispatch);
     return err;
 }
 
@@ -164,18 +198,12 @@ static int with_file(cps_serve_t *serve)
 int cps_cmd_serve(int argc, char **argv)
 {
     cps_serve_t serve;
-    cps_conf_t conf;
     memset(&serve, 0, sizeof serve);
     int status = read_arguments(&serve, argc, argv);
     if (status != 0 || serve.only_help)
         return status != 0 ? status : help(serve.help_of_file);
-    cps_conf_init(&conf, serve.file);
-    cps_err_t err = cps_conf_load(&conf, &cps_conf_serve, &serve.conf);
-    const char *text;
-    for (size_t i = 0; (text = cps_conf_error_text(&conf, i)) != NULL; i++)
-        fprintf(stderr, "%s\n", text);
-    serve.listen_set = serve.listen[0] != '\0' || cps_conf_is_set(&conf, "listen");
+    cps_err_t err = cps_serve_load(&serve);
     status = err == CPS_OK ? with_file(&serve) : cps_err_exit(err);
-    cps_conf_fini(&conf);
+    cps_conf_fini(&serve.doc);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/cmd_keyring.h"
 #include "cli/kind.h"
+#include "host/notify.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -45,25 +46,28 @@ static bool join_listen(daemon_t *d)
     return !w.failed;
 }
 
-static bool join_contexts(daemon_t *d)
+cps_err_t cps_serve_contexts(const cps_conf_daemon_t *conf, char **out)
 {
-    const char *const *names = d->serve->conf.contexts.items;
-    size_t count = d->serve->conf.contexts.count;
+    const char *const *names = conf->contexts.items;
+    size_t count = conf->contexts.count;
     size_t room = 1;
+    *out = NULL;
     for (size_t i = 0; i < count; i++)
         room += strlen(names[i]) + 1;
-    d->contexts = count != 0 ? calloc(1, room) : NULL;
-    if (count != 0 && d->contexts == NULL)
-        return false;
-    cps_writer_t w = cps_writer(d->contexts, d->contexts != NULL ? room - 1 : 0);
+    if (count == 0)
+        return CPS_OK;
+    *out = calloc(1, room);
+    if (*out == NULL)
+        return CPS_ERR_MEMORY;
+    cps_writer_t w = cps_writer(*out, room - 1);
     for (size_t i = 0; i < count; i++) {
         cps_write_str(&w, names[i]);
         cps_write_u8(&w, ' ');
     }
-    return !w.failed;
+    return cps_writer_err(&w);
 }
 
-static bool needs_keys(const cps_conf_daemon_t *conf)
+bool cps_serve_needs_keys(const cps_conf_daemon_t *conf)
 {
     const cps_conf_resource_t *resources = conf->resources.items;
     bool needed = conf->contexts.count != 0;
@@ -79,7 +83,7 @@ static int find_state(daemon_t *d, const char **path)
     const char *named = d->serve->state != NULL ? d->serve->state : d->serve->conf.state;
     const char *folder = d->serve->state == NULL ? getenv("STATE_DIRECTORY") : NULL;
     *path = NULL;
-    if (named == NULL && !needs_keys(&d->serve->conf))
+    if (named == NULL && !cps_serve_needs_keys(&d->serve->conf))
         return 0;
     *path = d->state;
     if (folder == NULL || folder[0] == '\0' || (named != NULL && named[0] == '/'))
@@ -107,7 +111,7 @@ static int make_server(daemon_t *d)
     int status = find_state(d, &state);
     if (status != 0)
         return status;
-    if (!join_listen(d) || !join_contexts(d))
+    if (!join_listen(d) || cps_serve_contexts(conf, &d->contexts) != CPS_OK)
         return fail(CPS_ERR_MEMORY, "");
     cps_err_t err = cps_server_new(
         &d->server, CPS_SERVER_OPTIONS(.listen = d->serve->listen_set ? d->listen : NULL, .state = state,
@@ -116,26 +120,16 @@ static int make_server(daemon_t *d)
     return err == CPS_OK ? 0 : fail(err, cps_server_detail(NULL));
 }
 
-static int add_resource(daemon_t *d, const cps_conf_resource_t *from)
-{
-    size_t room = cps_kinds_allow_room(from);
-    char *allow = malloc(room);
-    cps_resource_t resource;
-    cps_err_t err = allow != NULL ? cps_kinds_make(&d->kinds, from, &resource, allow, room) : CPS_ERR_MEMORY;
-    if (err == CPS_OK)
-        err = cps_server_add(d->server, &resource);
-    free(allow);
-    return err == CPS_OK ? 0 : fail(err, cps_server_detail(d->server));
-}
+static cps_err_t add_resource(void *user, const cps_resource_t *resource) { return cps_server_add(user, resource); }
 
 static int add_resources(daemon_t *d)
 {
     const cps_conf_list_t *list = &d->serve->conf.resources;
     const cps_conf_resource_t *resources = list->items;
-    int status = 0;
-    for (size_t i = 0; i < list->count && status == 0; i++)
-        status = add_resource(d, &resources[i]);
-    return status;
+    cps_err_t err = CPS_OK;
+    for (size_t i = 0; i < list->count && err == CPS_OK; i++)
+        err = cps_kinds_make(&d->kinds, &resources[i], add_resource, d->server);
+    return err == CPS_OK ? 0 : fail(err, cps_server_detail(d->server));
 }
 
 /* ---- serving ---- */
@@ -172,6 +166,7 @@ static void say_ready(daemon_t *d)
     d->log.options.level = CPS_LOG_INFO;
     CPS_LOG(&d->log, CPS_LOG_INFO, "ready", cps_log_number("memory", cps_ep_size(&endpoint)), cps_log_text("at", text));
     d->log.options.level = level;
+    (void)cps_notify_ready(text);
 }
 
 static int sooner(int a, int b)
@@ -181,10 +176,23 @@ static int sooner(int a, int b)
     return a < b ? a : b;
 }
 
+/* Whether a signal says that it is over. */
+static bool is_over(daemon_t *d)
+{
+    struct signalfd_siginfo signal;
+    cps_serve_running_t running = {d->server, &d->kinds, &d->log};
+    if (read(d->signals, &signal, sizeof signal) != (ssize_t)sizeof signal)
+        return false;
+    if (signal.ssi_signo != SIGHUP)
+        return true;
+    cps_serve_reload(d->serve, &running);
+    return false;
+}
+
 static int serve_until_signal(daemon_t *d)
 {
     struct pollfd fds[] = {{.fd = cps_server_fd(d->server), .events = POLLIN}, {.fd = d->signals, .events = POLLIN}};
-    while (fds[1].revents == 0) {
+    do {
         cps_err_t err = cps_server_step(d->server);
         if (err != CPS_OK)
             return fail(err, cps_server_detail(d->server));
@@ -192,7 +200,8 @@ static int serve_until_signal(daemon_t *d)
         int timeout = sooner(cps_server_timeout_ms(d->server), cps_kinds_timeout_ms(&d->kinds));
         if (poll(fds, 2, timeout) < 0 && errno != EINTR)
             return fail(CPS_ERR_IO, "waiting for the network failed");
-    }
+    } while (fds[1].revents == 0 || !is_over(d));
+    (void)cps_notify("STOPPING=1");
     cps_kinds_answer(&d->kinds, true);
     return 0;
 }
@@ -209,6 +218,7 @@ static int run(daemon_t *d)
     status = add_resources(d);
     if (status == 0) {
         say_ready(d);
+        d->serve->log = &d->log;
         status = serve_until_signal(d);
     }
     cps_server_free(d->server);

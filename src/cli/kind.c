@@ -57,8 +57,22 @@ void cps_kinds_fini(cps_kinds_t *kinds)
     memset(kinds, 0, sizeof *kinds);
 }
 
+static cps_thing_t *find_thing(const cps_kinds_t *kinds, const cps_conf_resource_t *from)
+{
+    for (size_t i = 0; i < kinds->count; i++)
+        if (kinds->things[i]->kind == from->kind && strcmp(kinds->things[i]->path, from->path + 1) == 0)
+            return kinds->things[i];
+    return NULL;
+}
+
 static cps_thing_t *new_thing(cps_kinds_t *kinds, const cps_conf_resource_t *from)
 {
+    cps_thing_t *same = find_thing(kinds, from);
+    if (same != NULL) {
+        same->wanted = true;
+        same->next_delay_us = from->delay_us;
+        return same;
+    }
     cps_thing_t **things = realloc(kinds->things, (kinds->count + 1) * sizeof(cps_thing_t *));
     if (things == NULL)
         return NULL;
@@ -68,7 +82,9 @@ static cps_thing_t *new_thing(cps_kinds_t *kinds, const cps_conf_resource_t *fro
         return NULL;
     thing->kinds = kinds;
     thing->path = strdup(from->path + 1);
-    thing->delay_us = from->delay_us;
+    thing->kind = from->kind;
+    thing->delay_us = thing->next_delay_us = from->delay_us;
+    thing->wanted = thing->fresh = true;
     thing->format = -1;
     if (from->kind == CPS_CONF_VALUE)
         thing->bytes = malloc(CPS_KIND_BODY_MAX);
@@ -82,13 +98,36 @@ static cps_thing_t *new_thing(cps_kinds_t *kinds, const cps_conf_resource_t *fro
     return thing;
 }
 
+void cps_kinds_begin(cps_kinds_t *kinds, uint64_t body_max)
+{
+    kinds->body_max = body_max < CPS_KIND_BODY_MAX ? (uint32_t)body_max : CPS_KIND_BODY_MAX;
+    for (size_t i = 0; i < kinds->count; i++)
+        kinds->things[i]->wanted = kinds->things[i]->fresh = false;
+}
+
+void cps_kinds_end(cps_kinds_t *kinds, bool taken)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < kinds->count; i++) {
+        cps_thing_t *thing = kinds->things[i];
+        if (taken ? !thing->wanted : thing->fresh) {
+            thing_free(thing);
+            continue;
+        }
+        if (taken)
+            thing->delay_us = thing->next_delay_us;
+        kinds->things[kept++] = thing;
+    }
+    kinds->count = kept;
+}
+
 /* ---- allow: from the list of the configuration to the text of a policy ---- */
 
 static const char *const method_names[] = {"", "get", "post", "put", "delete", "fetch", "patch", "ipatch"};
 
 #define METHODS (sizeof method_names / sizeof method_names[0])
 
-size_t cps_kinds_allow_room(const cps_conf_resource_t *from)
+static size_t allow_room(const cps_conf_resource_t *from)
 {
     const cps_conf_allow_t *items = from->allow.items;
     size_t room = 1;
@@ -119,16 +158,9 @@ static cps_err_t write_allow(const cps_conf_resource_t *from, cps_writer_t *w)
 
 static uint32_t milliseconds(uint64_t us) { return us / 1000U < UINT32_MAX ? (uint32_t)(us / 1000U) : UINT32_MAX; }
 
-cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cps_resource_t *resource, char *allow,
-                         size_t allow_room)
+static void describe(const cps_kinds_t *kinds, const cps_conf_resource_t *from, cps_thing_t *thing,
+                     cps_resource_t *resource)
 {
-    cps_writer_t w = cps_writer(allow, allow_room);
-    cps_err_t err = write_allow(from, &w);
-    if (err != CPS_OK)
-        return err;
-    cps_thing_t *thing = new_thing(kinds, from);
-    if (thing == NULL)
-        return CPS_ERR_MEMORY;
     *resource = shapes[from->kind];
     resource->size = sizeof *resource;
     resource->path = thing->path;
@@ -139,9 +171,25 @@ cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cp
     resource->policy.sealed = from->sealed;
     if (from->fresh_us != CPS_TIME_NEVER)
         resource->policy.fresh_ms = milliseconds(from->fresh_us);
-    if (from->sealed)
-        resource->policy.allow = allow;
-    return CPS_OK;
+}
+
+cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cps_kinds_take_fn take, void *user)
+{
+    size_t room = allow_room(from);
+    char *allow = malloc(room);
+    cps_writer_t w = cps_writer(allow, allow != NULL ? room : 0);
+    cps_resource_t resource;
+    cps_err_t err = allow != NULL ? write_allow(from, &w) : CPS_ERR_MEMORY;
+    cps_thing_t *thing = err == CPS_OK ? new_thing(kinds, from) : NULL;
+    if (err == CPS_OK && thing == NULL)
+        err = CPS_ERR_MEMORY;
+    if (thing != NULL) {
+        describe(kinds, from, thing, &resource);
+        resource.policy.allow = from->sealed ? allow : NULL;
+        err = take(user, &resource);
+    }
+    free(allow);
+    return err;
 }
 
 /* ---- later answers ---- */

@@ -17,9 +17,13 @@ typedef struct cps_kinds cps_kinds_t;
 /** What a resource of a kind knows and holds. */
 typedef struct cps_thing {
     cps_kinds_t *kinds;
-    char *path; /**< without the first "/" */
+    char *path;    /**< without the first "/" */
+    uint32_t kind; /**< cps_conf_resource_kind_t */
     uint64_t delay_us;
-    uint8_t etag[8]; /**< of what it holds now */
+    uint64_t next_delay_us; /**< while other resources are prepared */
+    bool wanted;            /**< by them */
+    bool fresh;             /**< made for them */
+    uint8_t etag[8];        /**< of what it holds now */
     bool exists;
     bool unlocked;
     uint64_t number;
@@ -52,16 +56,22 @@ void cps_kinds_init(cps_kinds_t *kinds, cps_server_t *server, cps_log_t *log, ui
 /** After the server: nothing is answered any more. */
 void cps_kinds_fini(cps_kinds_t *kinds);
 
-/**
- * Make the thing of a configured resource and describe it: `*resource` can be given to a server, and is valid until
- * the next call; `allow` is `allow_room` bytes for its list of names. CPS_ERR_MEMORY; CPS_ERR_CONFIG where a name in
- * `allow` cannot stand in a list.
- */
-CPS_MUST_USE cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cps_resource_t *resource,
-                                      char *allow, size_t allow_room);
+/** Takes a resource; valid for the call. */
+typedef cps_err_t (*cps_kinds_take_fn)(void *user, const cps_resource_t *resource);
 
-/** How much room the list of names of a resource takes. */
-size_t cps_kinds_allow_room(const cps_conf_resource_t *from);
+/**
+ * Make the thing of a configured resource, and give its description to `take`, whose errors it passes on.
+ * CPS_ERR_MEMORY; CPS_ERR_CONFIG where a name in `allow` cannot stand in a list.
+ */
+CPS_MUST_USE cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cps_kinds_take_fn take,
+                                      void *user);
+
+/** Before the things of other resources are made, while these are served: one of the same path and kind is the same thing,
+ * and goes on with what it holds. They take bodies up to `body_max`. */
+void cps_kinds_begin(cps_kinds_t *kinds, uint64_t body_max);
+
+/** They are served now, or not: free what is not needed. */
+void cps_kinds_end(cps_kinds_t *kinds, bool taken);
 
 /** How many milliseconds until a slow thing has to answer; -1: none. */
 int cps_kinds_timeout_ms(const cps_kinds_t *kinds);

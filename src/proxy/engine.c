@@ -197,15 +197,29 @@ void cps_proxy_on_event(cps_proxy_t *p, const cps_event_t *event)
 
 /* ---- life ---- */
 
+static void take_rules(cps_proxy_t *p)
+{
+    p->rules = (cps_proxy_rules_t){.name = p->name,
+                                   .hop_limit = p->options.hop_limit != 0 ? p->options.hop_limit : CPS_PROXY_HOP_LIMIT,
+                                   .chained = p->options.next != NULL};
+}
+
+void cps_proxy_reconfigure(cps_proxy_t *proxy, const cps_proxy_options_t *options)
+{
+    proxy->options.clients = options->clients;
+    proxy->options.targets = options->targets;
+    proxy->options.hop_limit = options->hop_limit;
+    proxy->options.next = options->next;
+    take_rules(proxy);
+}
+
 static cps_err_t take_name(cps_proxy_t *p)
 {
     if (p->options.name == NULL || !cps_proxy_is_identifier(p->options.name))
         return CPS_ERR_CONFIG;
     memcpy(p->name, p->options.name, strlen(p->options.name) + 1);
     p->options.name = p->name;
-    p->rules = (cps_proxy_rules_t){.name = p->name,
-                                   .hop_limit = p->options.hop_limit != 0 ? p->options.hop_limit : CPS_PROXY_HOP_LIMIT,
-                                   .chained = p->options.next != NULL};
+    take_rules(p);
     cps_proxy_self_add_name(&p->self, p->name);
     return CPS_OK;
 }

@@ -92,6 +92,10 @@ void cps_proxy_tick(cps_proxy_t *proxy);
 /** The addresses of a name; none, or an error, where it has none. Stale tickets are ignored. */
 void cps_proxy_resolved(cps_proxy_t *proxy, uint64_t ticket, cps_err_t err, const cps_addr_t *addrs, size_t count);
 
+/** From now on other clients, targets, Hop-Limit and next proxy: these members of `options` alone count, and outlive the
+ * proxy. Requests under way are not sent again. */
+void cps_proxy_reconfigure(cps_proxy_t *proxy, const cps_proxy_options_t *options);
+
 /** Take up nothing new (5.03), and call `done` from cps_proxy_tick when what is under way has ended, `timeout_us` from now
  * at the latest. */
 void cps_proxy_drain(cps_proxy_t *proxy, uint64_t timeout_us, void (*done)(void *user), void *user);
