@@ -1,5 +1,5 @@
-# What `make install` puts below DESTDIR: headers, both forms of both libraries, the command, manual pages, and the two
-# descriptions of the libraries (pkg-config and CMake).
+# What `make install` puts below DESTDIR: headers, both forms of both libraries, the command, manual pages, units and their
+# files, and the two descriptions of the libraries (pkg-config and CMake).
 include(CMakePackageConfigHelpers)
 
 install(DIRECTORY include/coapsule DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
@@ -28,3 +28,10 @@ foreach(section 1 3 5 7)
     file(GLOB pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/docs/man/*.${section})
     install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
 endforeach()
+
+# What a host needs to run the daemons: units, and a file each that opens nothing. Written when they are installed, since
+# `cmake --install --prefix` says where that is.
+install(CODE "set(source \"${CMAKE_SOURCE_DIR}/packaging\")
+set(made \"${CMAKE_BINARY_DIR}/packaging\")
+set(bindir \"${CMAKE_INSTALL_BINDIR}\")")
+install(SCRIPT cmake/install-units.cmake)

@@ -60,7 +60,7 @@ def places(t):
         assert (lib / "pkgconfig" / f"{name}.pc").exists()
     here = {p.name for p in (t.source / "include" / "coapsule").iterdir()}
     assert {p.name for p in (usr / "include" / "coapsule").iterdir()} == here
-    assert {p.name for p in (t.tmp / "dest").iterdir()} == {"usr"}
+    assert {p.name for p in (t.tmp / "dest").iterdir()} == {"usr", "etc"}
 
 
 @case("", "the core needs libc and libcrypto alone, and asks the system for nothing that an engine must not")
