@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 # run-tests: once
+# run-tests: timeout 400
 """What is installed: where it goes, what the libraries export and need, and that a program can be built against it."""
 import os
 import re
@@ -157,7 +158,7 @@ def make_install(t):
     (tree / "tests" / "CMakeLists.txt").write_text("")
     root = t.tmp / "dest"
     env = {"DESTDIR": str(root), "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2)}
-    done = t.run(["make", "-C", tree, "install", "PREFIX=/opt/coapsule"], env=env, deadline_s=180)
+    done = t.run(["make", "-C", tree, "install", "PREFIX=/opt/coapsule"], env=env, deadline_s=300)
     assert done.status == 0
     assert {p.name for p in root.iterdir()} == {"opt"} and (root / "opt" / "coapsule" / "include" / "coapsule").is_dir()
 
