@@ -189,7 +189,7 @@ class TellingServer:
         raise NotImplementedError
 
     def start(self):
-        self.process = self.t.start(self.argv(), ready='"event": "ready"', deadline_s=30)
+        self.process = self.t.start(self.argv(), ready='"event": ?"ready"', deadline_s=30)
 
     def uri(self, path="/"):
         return f"coap://127.0.0.1:{self.port}{path}"

@@ -4,32 +4,9 @@
 run-tests: long
 run-tests: once"""
 import peerkit
+from exchanges import they_ask, we_ask
 from lib.tap import case, run
 from peerkit import CaliforniumClient, CaliforniumServer, Key, OurServer
-
-ASKED = [  # arguments of ours, exit status, body, text of standard error
-    (["get", "/lock"], 0, "locked", ""),
-    (["put", "-e", "unlocked", "/lock"], 0, "", ""),
-    (["get", "--non", "/lock"], 0, "unlocked", ""),
-    (["post", "/counter"], 0, "1", ""),
-    (["put", "-e", "open", "/lock"], 4, "", "4.00 Bad Request: locked or unlocked"),
-    (["get", "/none"], 4, "", "4.04 Not Found"),
-    (["delete", "/lock"], 4, "", "4.05 Method Not Allowed"),
-    (["get", "/slow"], 0, "done", "< acknowledged"),
-]
-ANSWERED = [  # method, path, payload, code, body
-    ("GET", "/lock", "", "2.05", b"locked"), ("PUT", "/lock", "unlocked", "2.04", b""),
-    ("GET", "/lock", "", "2.05", b"unlocked"), ("PUT", "/lock", "open", "4.00", b"write locked or unlocked"),
-    ("POST", "/counter", "", "2.04", b"1"), ("GET", "/slow", "", "2.05", b"done"),
-]
-
-
-def ask(home, server, *options):
-    for argv, status, body, says in ASKED:
-        done = home.run("-v", *argv[:-1], *options, server.uri(argv[-1]))
-        assert (done.status, done.out) == (status, body) and says in done.err, done.describe()
-        assert ("(sealed)" in done.err) is ("--plain" not in options), done.describe()
-
 
 @case("", "our client asks a Californium server, plain and sealed: methods, errors, NON, a separate response")
 def client(t):
@@ -37,7 +14,7 @@ def client(t):
     home = peerkit.ours(t, key, pattern="coap://127.0.0.1/**")
     for options in (["--plain"], ["--credential", "phone"]):
         server = CaliforniumServer(t, [key])
-        ask(home, server, *options)
+        we_ask(home, server, *options)
         server.expect("request", code="PUT", path="/lock", protected=options[0] != "--plain", payload=b"unlocked".hex())
 
 
@@ -46,10 +23,7 @@ def server(t):
     key = Key(t, "phone")
     ours, peer = OurServer(t, peerkit.ours(t, key, end="server"), peerkit.SEALED_KINDS), CaliforniumClient(t)
     for context, prefix in ((None, ""), (key.spec("client"), "/s")):
-        for method, path, payload, code, body in ANSWERED:
-            answer = peer.ask(ours.uri(prefix + path), method, payload, context=context)
-            assert (answer["code"], answer["payload"]) == (code, body), (method, path, answer)
-            assert answer["protected"] is (context is not None), answer
+        they_ask(peer, ours, prefix, context)
         assert peer.ask(ours.uri(prefix + "/counter"), "POST", context=context, non=True)["payload"] == b"2"
         assert peer.ask(ours.uri("/none"), context=context)["code"] == "4.04"
     for path in ("/s/nobody", "/s/lock"):
