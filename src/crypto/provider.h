@@ -96,6 +96,15 @@ typedef struct cps_hkdf_in {
 CPS_MUST_USE cps_err_t cps_hkdf(cps_crypto_t *crypto, cps_hash_alg_t hash, const cps_hkdf_in_t *in, uint8_t *out,
                                 size_t out_len);
 
+/** The first half of HKDF: what further keys are expanded from, cps_hash_len bytes at `prk`. CPS_ERR_CRYPTO. */
+CPS_MUST_USE cps_err_t cps_hkdf_extract(cps_crypto_t *crypto, cps_hash_alg_t hash, cps_bytes_t salt, cps_bytes_t secret,
+                                        uint8_t prk[CPS_HASH_MAX]);
+
+/** The second half: expand cps_hash_len bytes at `prk` with `info`, filling `out`. CPS_ERR_ARGUMENT where its room is above
+ * 255 hash lengths, CPS_ERR_CRYPTO; `out` holds nothing of the key then. */
+CPS_MUST_USE cps_err_t cps_hkdf_expand(cps_crypto_t *crypto, cps_hash_alg_t hash, const uint8_t *prk, cps_bytes_t info,
+                                       cps_writer_t *out);
+
 /** The provider's random bytes as an injected source, which uses `crypto` as long as it lives. Ends the process where
  * they fail, rather than going on. */
 cps_rng_t cps_crypto_rng(cps_crypto_t *crypto);

@@ -4,7 +4,7 @@
 #define TIME_LEN 4U
 #define MAC_LEN  (CPS_ECHO_LEN - TIME_LEN)
 
-/* The first bytes of HMAC-SHA-256 over the whole time, the purpose and the binding (RFC 9175 appendix A.2). The binding
+/* The first bytes of HMAC-SHA-256 over the whole time (or a number of a mark), the purpose and the binding (RFC 9175 appendix A.2). The binding
  * comes last and the others have one length, so that no two inputs are the same bytes. */
 static cps_err_t mac_of(const cps_echo_key_t *key, cps_crypto_t *crypto, uint64_t made_ms, const cps_echo_use_t *use,
                         uint8_t mac[MAC_LEN])
@@ -51,4 +51,23 @@ cps_err_t cps_echo_check(const cps_echo_key_t *key, cps_crypto_t *crypto, cps_ti
         return CPS_ERR_NOT_FRESH;
     *age_us = now_us - 1000 * (now_ms - age_ms);
     return CPS_OK;
+}
+
+cps_err_t cps_echo_mark(const cps_echo_key_t *key, cps_crypto_t *crypto, const cps_echo_use_t *use, uint64_t number,
+                        uint8_t out[CPS_ECHO_MARK_LEN])
+{
+    cps_put_be64(out, number);
+    return mac_of(key, crypto, number, use, out + 8);
+}
+
+bool cps_echo_is_mark(const cps_echo_key_t *key, cps_crypto_t *crypto, const cps_echo_use_t *use, cps_bytes_t value)
+{
+    uint8_t mac[MAC_LEN];
+    if (value.len < CPS_ECHO_MARK_LEN)
+        return false;
+    uint64_t number = (uint64_t)cps_be32(value.ptr) << 32U | cps_be32(value.ptr + 4);
+    bool equal = mac_of(key, crypto, number, use, mac) == CPS_OK &&
+                 cps_bytes_equal_ct(cps_bytes(mac, MAC_LEN), cps_bytes(value.ptr + 8, MAC_LEN));
+    cps_wipe(mac, sizeof mac);
+    return equal;
 }

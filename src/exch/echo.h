@@ -18,6 +18,7 @@ typedef struct cps_echo_key {
 /** One made for one purpose is refused for the other (ECHO-5). */
 typedef enum cps_echo_purpose {
     CPS_ECHO_INNER = 1, /**< the request is fresh; bound to the 16-byte identifier of an OSCORE context */
+    CPS_ECHO_REKEY = 3, /**< a nonce of ours in RFC 8613 appendix B.2; bound as CPS_ECHO_INNER */
     CPS_ECHO_OUTER = 2  /**< the client can be reached there; bound to the bytes of its address and port (ECHO-17) */
 } cps_echo_purpose_t;
 
@@ -41,5 +42,14 @@ CPS_MUST_USE cps_err_t cps_echo_make(const cps_echo_key_t *key, cps_crypto_t *cr
  */
 CPS_MUST_USE cps_err_t cps_echo_check(const cps_echo_key_t *key, cps_crypto_t *crypto, cps_time_us_t now_us,
                                       const cps_echo_use_t *use, cps_bytes_t value, uint64_t *age_us);
+
+#define CPS_ECHO_MARK_LEN 16U
+
+/** A random number with 8 bytes of MAC over it, the purpose and the binding: told as ours without state. CPS_ERR_CRYPTO. */
+CPS_MUST_USE cps_err_t cps_echo_mark(const cps_echo_key_t *key, cps_crypto_t *crypto, const cps_echo_use_t *use,
+                                     uint64_t number, uint8_t out[CPS_ECHO_MARK_LEN]);
+
+/** Whether the first CPS_ECHO_MARK_LEN bytes of `value` were made so. */
+bool cps_echo_is_mark(const cps_echo_key_t *key, cps_crypto_t *crypto, const cps_echo_use_t *use, cps_bytes_t value);
 
 #endif /* CPS_EXCH_ECHO_H */

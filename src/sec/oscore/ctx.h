@@ -24,7 +24,14 @@ typedef struct cps_oscore_params {
     int32_t aead;        /**< COSE number; 0 means AES-CCM-16-64-128 */
     cps_hash_alg_t hash; /**< default SHA-256 */
     int window;          /**< replay window size, 0 to 64; negative means 32 */
+    bool rederivable;    /**< keep what further contexts are derived from (appendix B.2) */
 } cps_oscore_params_t;
+
+/** What all contexts of one Master Secret and Salt are expanded from: the PRK of HKDF (§3.2.1). Wipe it with cps_wipe. */
+typedef struct cps_oscore_prk {
+    uint8_t bytes[CPS_HASH_MAX];
+    uint8_t hash; /**< cps_hash_alg_t */
+} cps_oscore_prk_t;
 
 /** A context. Secrets in it are raw keys; wipe it with cps_oscore_ctx_fini. */
 typedef struct cps_oscore_ctx {
@@ -36,6 +43,9 @@ typedef struct cps_oscore_ctx {
     uint8_t recipient_id_len;
     uint8_t id_context_len;
     bool has_id_context;
+    bool wrapped; /**< requests carry the ID Context as a CBOR byte string (appendix B.2) */
+    uint8_t
+        told_len; /**< so many of its first bytes stand in responses, wrapped; 0: none (appendix B.2, response #1) */
     uint8_t sender_id[CPS_OSCORE_ID_MAX];
     uint8_t recipient_id[CPS_OSCORE_ID_MAX];
     uint8_t id_context[CPS_OSCORE_ID_CONTEXT_MAX];
@@ -53,6 +63,17 @@ typedef struct cps_oscore_ctx {
 CPS_MUST_USE cps_err_t cps_oscore_ctx_init(cps_oscore_ctx_t *ctx, cps_crypto_t *crypto,
                                            const cps_oscore_params_t *params);
 
+/** Extract what contexts of these parameters are expanded from. CPS_ERR_ARGUMENT for an empty secret, CPS_ERR_CRYPTO. */
+CPS_MUST_USE cps_err_t cps_oscore_extract(cps_crypto_t *crypto, const cps_oscore_params_t *params,
+                                          cps_oscore_prk_t *prk);
+
+/** cps_oscore_ctx_init from there: secret, salt and hash of `params` do not count. */
+CPS_MUST_USE cps_err_t cps_oscore_ctx_expand(cps_oscore_ctx_t *ctx, cps_crypto_t *crypto, const cps_oscore_prk_t *prk,
+                                             const cps_oscore_params_t *params);
+
+/** The parameters that a context was made with, without secret, salt and hash. Views live as long as `ctx`. */
+cps_oscore_params_t cps_oscore_ctx_params(const cps_oscore_ctx_t *ctx);
+
 /** Wipe all keys. */
 void cps_oscore_ctx_fini(cps_oscore_ctx_t *ctx);
 
@@ -64,6 +85,12 @@ void cps_oscore_ctx_fini(cps_oscore_ctx_t *ctx);
 CPS_MUST_USE cps_err_t cps_oscore_identifier(cps_crypto_t *crypto, const cps_oscore_params_t *params,
                                              uint8_t state_id[CPS_OSCORE_IDENTIFIER_LEN],
                                              uint8_t window_id[CPS_OSCORE_IDENTIFIER_LEN]);
+
+/** cps_oscore_identifier from there. */
+CPS_MUST_USE cps_err_t cps_oscore_identifier_expand(cps_crypto_t *crypto, const cps_oscore_prk_t *prk,
+                                                    const cps_oscore_params_t *params,
+                                                    uint8_t state_id[CPS_OSCORE_IDENTIFIER_LEN],
+                                                    uint8_t window_id[CPS_OSCORE_IDENTIFIER_LEN]);
 
 /** info of §3.2.1 = [id, id_context / nil, alg_aead, type, L], for vectors. */
 void cps_oscore_put_info(cps_writer_t *w, cps_bytes_t id, const cps_oscore_params_t *params, const char *type,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sec/oscore/protect.h"
 
+#include "sec/oscore/b2.h"
 #include "sec/oscore/split.h"
 
 /* Longest option value: flags, Partial IV, length and kid context, kid (§6.1). */
-#define OPTION_MAX (1U + CPS_PARTIAL_IV_MAX + 1U + CPS_OSCORE_ID_CONTEXT_MAX + CPS_OSCORE_ID_MAX)
+#define OPTION_MAX (1U + CPS_PARTIAL_IV_MAX + 1U + CPS_B2_WRAPPED_MAX + CPS_OSCORE_ID_MAX)
 
 /* One message on its way out, as §8.1 and §8.3 put it together. */
 typedef struct sealing {
@@ -87,30 +88,34 @@ cps_err_t cps_oscore_protect_request(const cps_oscore_ctx_t *ctx, const cps_osco
     sealing_t s = {.ctx = ctx, .crypto = work->crypto, .binding = binding};
     s.code = has_observe(plain) ? CPS_FETCH : CPS_POST; /* §4.2 */
     /* §5: kid always, also when empty; kid context where there is an ID Context, so that the server finds it */
+    uint8_t wrapped[CPS_B2_WRAPPED_MAX];
+    cps_bytes_t id_context = cps_bytes(ctx->id_context, ctx->id_context_len);
     set_option(&s, &(cps_oscopt_t){.partial_iv = piv,
                                    .kid = cps_oscore_sender_id(ctx),
                                    .has_kid = true,
-                                   .kid_context = cps_bytes(ctx->id_context, ctx->id_context_len),
+                                   .kid_context = ctx->wrapped ? cps_b2_wrap(id_context, wrapped) : id_context,
                                    .has_kid_context = ctx->has_id_context});
     cps_oscore_nonce(ctx, cps_oscore_sender_id(ctx), piv, s.nonce);
     return seal(&s, plain, work->plaintext, out, NULL);
 }
 
-/* §8.3 step 3 A: the request's nonce, which no other message of ours ever had. */
-static void use_request_nonce(sealing_t *s)
+/* §8.3 step 3. A: the request's nonce, which no other message of ours ever had. B: a number of our own, which the option
+ * tells. No kid in a response, and no kid context but in response #1 of appendix B.2 (§5; OSC-84). */
+static void use_nonce(sealing_t *s, uint64_t number)
 {
     const cps_oscore_binding_t *b = s->binding;
-    cps_oscore_nonce(s->ctx, cps_bytes(b->kid, b->kid_len), cps_bytes(b->piv, b->piv_len), s->nonce);
-    s->option_value = cps_bytes(NULL, 0);
-}
-
-/* §8.3 step 3 B: a number of our own, which the option tells. No kid in a response (§5; OSC-84). */
-static void use_own_nonce(sealing_t *s, uint64_t number)
-{
     uint8_t buf[CPS_PARTIAL_IV_MAX];
-    cps_bytes_t piv = cps_partial_iv_encode(number, buf);
-    cps_oscore_nonce(s->ctx, cps_oscore_sender_id(s->ctx), piv, s->nonce);
-    set_option(s, &(cps_oscopt_t){.partial_iv = piv});
+    uint8_t wrapped[CPS_B2_WRAPPED_MAX];
+    cps_oscopt_t option = {.has_kid_context = s->ctx->told_len != 0};
+    if (option.has_kid_context)
+        option.kid_context = cps_b2_wrap(cps_bytes(s->ctx->id_context, s->ctx->told_len), wrapped);
+    if (number == CPS_OSCORE_REQUEST_NONCE) {
+        cps_oscore_nonce(s->ctx, cps_bytes(b->kid, b->kid_len), cps_bytes(b->piv, b->piv_len), s->nonce);
+    } else {
+        option.partial_iv = cps_partial_iv_encode(number, buf);
+        cps_oscore_nonce(s->ctx, cps_oscore_sender_id(s->ctx), option.partial_iv, s->nonce);
+    }
+    set_option(s, &option);
 }
 
 cps_err_t cps_oscore_protect_response(const cps_oscore_ctx_t *ctx, const cps_oscore_work_t *work, uint64_t number,
@@ -123,9 +128,6 @@ cps_err_t cps_oscore_protect_response(const cps_oscore_ctx_t *ctx, const cps_osc
         return CPS_ERR_SEQ_EXHAUSTED;
     sealing_t s = {.ctx = ctx, .crypto = work->crypto, .binding = binding};
     s.code = has_observe(plain) ? CPS_CONTENT : CPS_CHANGED; /* §4.2 */
-    if (request_nonce)
-        use_request_nonce(&s);
-    else
-        use_own_nonce(&s, number);
+    use_nonce(&s, number);
     return seal(&s, plain, work->plaintext, out, request_nonce ? &binding->nonce_used : NULL);
 }

@@ -101,14 +101,25 @@ static cps_err_t fill(cps_oscore_table_t *t, cps_oscore_entry_t *entry, cps_cryp
                       const cps_oscore_params_t *params)
 {
     uint8_t window_id[CPS_OSCORE_IDENTIFIER_LEN];
-    cps_err_t err = cps_oscore_ctx_init(&entry->ctx, crypto, params);
+    cps_err_t err = cps_oscore_extract(crypto, params, &entry->prk);
     if (err == CPS_OK)
-        err = cps_oscore_identifier(crypto, params, entry->bound.identifier, window_id);
+        err = cps_oscore_ctx_expand(&entry->ctx, crypto, &entry->prk, params);
+    if (err == CPS_OK)
+        err = cps_oscore_identifier_expand(crypto, &entry->prk, params, entry->bound.identifier, window_id);
+    entry->rederivable = params->rederivable;
+    if (!entry->rederivable)
+        cps_wipe(&entry->prk, sizeof entry->prk);
     if (err == CPS_OK && has_identifier(t, entry->bound.identifier))
         err = CPS_ERR_IN_USE;
     if (err == CPS_OK && !index_entry(t, entry))
         err = CPS_ERR_FULL;
     return err;
+}
+
+static void wipe(cps_oscore_entry_t *entry)
+{
+    cps_oscore_ctx_fini(&entry->ctx);
+    cps_wipe(&entry->prk, sizeof entry->prk);
 }
 
 cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto, const cps_oscore_params_t *params,
@@ -122,26 +133,43 @@ cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto, cons
         return CPS_ERR_FULL;
     err = fill(t, entry, crypto, params);
     if (err != CPS_OK) {
-        cps_oscore_ctx_fini(&entry->ctx);
+        wipe(entry);
         cps_pool_give(&t->pool, entry);
         return err;
     }
     memcpy(entry->bound.salt, salt, sizeof entry->bound.salt);
     entry->recovering = CPS_NONE;
+    entry->rekey = CPS_NONE;
     entry->held = CPS_LIST_EMPTY;
     entry->next_job = CPS_NONE;
     *out = entry;
     return CPS_OK;
 }
 
-void cps_oscore_table_remove(cps_oscore_table_t *t, cps_oscore_entry_t *entry)
+static void unindex(cps_oscore_table_t *t, const cps_oscore_entry_t *entry)
 {
     uint32_t index = cps_pool_index(&t->pool, entry);
     cps_map_remove(&t->map, own_hash(t, &entry->ctx), index);
     cps_map_remove(&t->map, identifier_hash(t, entry->bound.identifier), index);
     if (entry->ctx.has_id_context)
         cps_map_remove(&t->map, key_hash(t, cps_oscore_recipient_id(&entry->ctx), NULL), index);
+}
+
+void cps_oscore_table_renew(cps_oscore_table_t *t, cps_oscore_entry_t *entry, const cps_oscore_ctx_t *ctx,
+                            const uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN], const uint8_t salt[8])
+{
+    unindex(t, entry);
     cps_oscore_ctx_fini(&entry->ctx);
+    entry->ctx = *ctx;
+    memcpy(entry->bound.identifier, identifier, CPS_OSCORE_IDENTIFIER_LEN);
+    memcpy(entry->bound.salt, salt, sizeof entry->bound.salt);
+    (void)index_entry(t, entry); /* its own places in the map are free */
+}
+
+void cps_oscore_table_remove(cps_oscore_table_t *t, cps_oscore_entry_t *entry)
+{
+    unindex(t, entry);
+    wipe(entry);
     cps_pool_give(&t->pool, entry);
 }
 
@@ -149,7 +177,7 @@ void cps_oscore_table_fini(cps_oscore_table_t *t)
 {
     for (uint32_t i = 0; i < t->pool.touched; i++)
         if (cps_pool_live(&t->pool, i))
-            cps_oscore_ctx_fini(&cps_oscore_table_at(t, i)->ctx);
+            wipe(cps_oscore_table_at(t, i));
 }
 
 static cps_oscore_entry_t *fitting(const cps_oscore_table_t *t, const cps_oscopt_t *option, cps_map_walk_t *walk,

@@ -16,8 +16,14 @@ typedef struct cps_oscore_entry {
     cps_oscore_ctx_t ctx;
     struct {
         uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN]; /**< of the key material */
-        uint8_t salt[8]; /**< drawn when the context is added: an Echo from before proves nothing about this window */
-    } bound;             /**< what Echo values are bound to */
+        uint8_t salt[8];  /**< drawn when the context is added: an Echo from before proves nothing about this window */
+    } bound;              /**< what Echo values are bound to */
+    cps_oscore_prk_t prk; /**< where `rederivable`: what further contexts are derived from; else zero */
+    bool rederivable;     /**< appendix B.2 is allowed with this peer */
+    bool rederive;        /**< the present context is not used any more: the next request derives another */
+    uint32_t rekey;       /**< the run of appendix B.2 that is under way; CPS_NONE */
+    cps_time_us_t rekeys_at; /**< start of the second in which derivations for requests of others are counted */
+    uint32_t rekeys;
     uint64_t user;
     cps_time_us_t challenged_at; /**< start of the second in which challenges are counted */
     cps_chain_t echo;            /**< client: the last Echo inside an answer, for the next request */
@@ -45,6 +51,11 @@ void cps_oscore_table_init(cps_oscore_table_t *t, cps_arena_t *a, uint32_t limit
 CPS_MUST_USE cps_err_t cps_oscore_table_add(cps_oscore_table_t *t, cps_crypto_t *crypto,
                                             const cps_oscore_params_t *params, const uint8_t salt[8],
                                             cps_oscore_entry_t **out);
+
+/** Put `ctx`, derived from the same secret by another ID Context, in place of the entry's context, which is wiped; what was
+ * bound to that is not bound to this. The entry keeps its place. `salt` is 8 new random bytes. */
+void cps_oscore_table_renew(cps_oscore_table_t *t, cps_oscore_entry_t *entry, const cps_oscore_ctx_t *ctx,
+                            const uint8_t identifier[CPS_OSCORE_IDENTIFIER_LEN], const uint8_t salt[8]);
 
 /** Take out and wipe. */
 void cps_oscore_table_remove(cps_oscore_table_t *t, cps_oscore_entry_t *entry);

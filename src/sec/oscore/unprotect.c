@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sec/oscore/protect.h"
 
+#include "sec/oscore/b2.h"
 #include "sec/oscore/split.h"
 
 /* One message on its way in. */
@@ -110,6 +111,11 @@ static cps_err_t check_response(const cps_oscore_ctx_t *ctx, const cps_oscopt_t 
 {
     if (option->has_kid && (option->kid.len == 0 || !cps_bytes_equal(option->kid, cps_oscore_recipient_id(ctx))))
         return CPS_ERR_NO_CONTEXT;
+    if (ctx->told_len != 0) /* appendix B.2, response #1: it names R2 */
+        return option->has_kid_context &&
+                       cps_b2_is_wrapped(option->kid_context, cps_bytes(ctx->id_context, ctx->told_len))
+                   ? CPS_OK
+                   : CPS_ERR_NO_CONTEXT;
     if (option->has_kid_context && !is_id_context(ctx, option->kid_context))
         return CPS_ERR_NO_CONTEXT;
     return CPS_OK;
