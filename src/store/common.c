@@ -51,6 +51,16 @@ cps_err_t cps_store_check_key(const cps_store_key_t *key, const cps_store_state_
     return CPS_OK;
 }
 
+void cps_store_renew_key(cps_store_key_t *key, const cps_store_renewal_t *renewal)
+{
+    key->id_context = renewal->id_context;
+    key->has_id_context = true;
+    key->derived = true;
+    key->rekey = false;
+    memcpy(key->state_id, renewal->state_id, CPS_STORE_ID_LEN);
+    memcpy(key->window_id, renewal->window_id, CPS_STORE_ID_LEN);
+}
+
 bool cps_store_bits_has(const cps_store_bits_t *bits, uint64_t number)
 {
     return number / 64 < bits->count && (bits->words[number / 64] >> (number % 64) & 1U) != 0;

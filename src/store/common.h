@@ -32,4 +32,7 @@ void cps_store_bits_remove(cps_store_bits_t *bits, uint64_t number);
 /** Give the memory back; the set is empty then. */
 void cps_store_bits_free(cps_store_bits_t *bits);
 
+/** What a renewal makes of a key's fields. */
+void cps_store_renew_key(cps_store_key_t *key, const cps_store_renewal_t *renewal);
+
 #endif /* CPS_STORE_COMMON_H */

@@ -206,6 +206,57 @@ static cps_err_t mem_key_remove(cps_store_t *s, const char *name)
     return CPS_OK;
 }
 
+static memkey_t *key_of_window(memstore_t *m, const uint8_t *window_id)
+{
+    for (size_t i = 0; i < m->key_count; i++)
+        if (same_id(m->keys[i].key.window_id, window_id))
+            return &m->keys[i];
+    return NULL;
+}
+
+static cps_err_t mem_key_mark(cps_store_t *s, const cps_store_key_t *key)
+{
+    memkey_t *found = key_of_window(mem_of(s), key->window_id);
+    if (found == NULL)
+        return no_key(key->name);
+    found->key.rekey = true;
+    return CPS_OK;
+}
+
+static cps_err_t check_renewal(memstore_t *m, const cps_store_renewal_t *r)
+{
+    const memkey_t *found = key_of_window(m, r->old_window_id);
+    if (found == NULL)
+        return no_key("that is to be renewed");
+    const memstate_t *old = state_of(m, found->key.state_id);
+    if (old == NULL || !old->locked || r->ceiling > CPS_STORE_NUMBER_MAX || r->id_context.len == 0)
+        return cps_store_fail(CPS_ERR_ARGUMENT, "a key that is renewed has to be locked, its ceiling up to 2^40");
+    if (state_of(m, r->state_id) != NULL || window_of(m, r->window_id) != NULL)
+        return cps_store_fail(CPS_ERR_EXISTS, "the memory store has that key already");
+    return CPS_OK;
+}
+
+static cps_err_t mem_key_renew(cps_store_t *s, const cps_store_renewal_t *r)
+{
+    memstore_t *m = mem_of(s);
+    cps_err_t err = check_renewal(m, r);
+    if (err == CPS_OK)
+        err = reserve(m);
+    if (err != CPS_OK)
+        return err;
+    cps_store_key_t *key = &key_of_window(m, r->old_window_id)->key;
+    state_of(m, key->state_id)->locked = false;
+    memstate_t *state = &m->states[m->state_count++];
+    *state = (memstate_t){.ceiling = r->ceiling, .locked = true};
+    memcpy(state->id, r->state_id, CPS_STORE_ID_LEN);
+    memwindow_t *window = &m->windows[m->window_count++];
+    *window = (memwindow_t){0};
+    memcpy(window->id, r->window_id, CPS_STORE_ID_LEN);
+    memcpy(window->state_id, r->state_id, CPS_STORE_ID_LEN);
+    cps_store_renew_key(key, r);
+    return CPS_OK;
+}
+
 static cps_err_t mem_key_next(cps_store_t *s, int64_t *cursor, cps_store_key_t *out)
 {
     memstore_t *m = mem_of(s);
@@ -370,6 +421,8 @@ static const cps_store_table_t mem_table = {
     .key_get = mem_key_get,
     .key_rename = mem_key_rename,
     .key_remove = mem_key_remove,
+    .key_mark = mem_key_mark,
+    .key_renew = mem_key_renew,
     .key_next = mem_key_next,
     .load = mem_load,
     .state_get = mem_state_get,

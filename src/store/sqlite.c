@@ -10,7 +10,8 @@ const char *const cps_sqlite_schema[CPS_SQLITE_SCHEMA_COUNT] = {
     "CREATE TABLE store(id INTEGER PRIMARY KEY CHECK(id = 1), epoch INTEGER NOT NULL, sum INTEGER NOT NULL, "
     "commits INTEGER NOT NULL DEFAULT 0, instance INTEGER NOT NULL DEFAULT 0) STRICT",
 
-    /* Never deleted: `id` is the place in the lock file, and the numbers of a removed key must not start anew. `next`
+    /* Never deleted: `id` is the place in the lock file, and the numbers of a removed key must not start anew. What a run of
+     * appendix B.2 derived makes room for the next, since its random ID Context never comes again. `next`
      * and a window count only while `saved` is the store's epoch; nothing counts but where `home` is here. */
     "CREATE TABLE states(id INTEGER PRIMARY KEY, state_id BLOB NOT NULL UNIQUE CHECK(length(state_id) = 16), "
     "ceiling INTEGER NOT NULL CHECK(ceiling BETWEEN 0 AND 1099511627776), "
@@ -27,7 +28,7 @@ const char *const cps_sqlite_schema[CPS_SQLITE_SCHEMA_COUNT] = {
     "secret BLOB NOT NULL, salt BLOB NOT NULL, id_context BLOB, sender_id BLOB NOT NULL, recipient_id BLOB NOT NULL, "
     "aead INTEGER NOT NULL, hash INTEGER NOT NULL, window_size INTEGER NOT NULL, retired INTEGER NOT NULL, "
     "state INTEGER NOT NULL REFERENCES states(id), window INTEGER NOT NULL UNIQUE REFERENCES windows(id), "
-    "sum INTEGER NOT NULL) STRICT",
+    "sum INTEGER NOT NULL, rekeying INTEGER NOT NULL DEFAULT 0) STRICT",
 
     "CREATE INDEX keys_kid ON keys(recipient_id, id_context)",
 };
@@ -56,6 +57,8 @@ static const cps_store_table_t sqlite_table = {
     .key_get = cps_sqlite_key_get,
     .key_rename = cps_sqlite_key_rename,
     .key_remove = cps_sqlite_key_remove,
+    .key_mark = cps_sqlite_key_mark,
+    .key_renew = cps_sqlite_key_renew,
     .key_next = cps_sqlite_key_next,
     .load = cps_sqlite_load,
     .state_get = cps_sqlite_state_get,

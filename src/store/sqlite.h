@@ -9,7 +9,7 @@
 #include "store/common.h"
 #include "store/lock.h"
 
-#define CPS_SQLITE_FORMAT         2          /* user_version */
+#define CPS_SQLITE_FORMAT         3          /* user_version */
 #define CPS_SQLITE_APPLICATION_ID 0x636f6170 /* "coap" */
 #define CPS_SQLITE_BUSY_MS        5000       /* how long a write waits for another process's */
 #define CPS_SQLITE_PLACE_MAX      (1U << 28) /* states; a damaged number above must not cost the memory to lock it */
@@ -21,7 +21,7 @@
 #define CPS_SQL_STORE_SUM  "row_sum(e.id, e.epoch, e.commits, e.instance)"
 #define CPS_SQL_KEY_SUM                                                                                                \
     "row_sum(k.id, k.name, k.peer, k.pattern, k.secret, k.salt, k.id_context, k.sender_id, k.recipient_id, k.aead, "   \
-    "k.hash, k.window_size, k.retired, k.state, k.window)"
+    "k.hash, k.window_size, k.retired, k.state, k.window, k.rekeying)"
 
 /** The statements, each prepared at its first use (sqlite_stmt.c has their text). */
 typedef enum cps_sqlite_stmt {
@@ -39,6 +39,11 @@ typedef enum cps_sqlite_stmt {
     CPS_SQL_KEY_INSERT,
     CPS_SQL_KEY_RENAME,
     CPS_SQL_KEY_REMOVE,
+    CPS_SQL_KEY_BY_WINDOW,
+    CPS_SQL_KEY_MARK,
+    CPS_SQL_KEY_RENEW,
+    CPS_SQL_STATE_RENEW,
+    CPS_SQL_WINDOW_RENEW,
     CPS_SQL_STATE_PLACE,
     CPS_SQL_STATE_GET,
     CPS_SQL_STATE_INSERT,
@@ -218,6 +223,7 @@ enum {
     CPS_SQLITE_COL_HASH,
     CPS_SQLITE_COL_WINDOW,
     CPS_SQLITE_COL_RETIRED,
+    CPS_SQLITE_COL_REKEYING,
     CPS_SQLITE_COL_STATE_ID,
     CPS_SQLITE_COL_WINDOW_ID,
     CPS_SQLITE_COL_SOUND,
@@ -225,6 +231,12 @@ enum {
 };
 
 /* sqlite_key.c */
+
+/** Bits of the column `rekeying`. */
+enum { CPS_SQLITE_REDERIVABLE = 1, CPS_SQLITE_REKEY = 2, CPS_SQLITE_DERIVED = 4 };
+
+/** What stands in that column for a key. */
+int cps_sqlite_rekeying(const cps_store_key_t *k);
 
 /** The key of a row. CPS_ERR_STORE_CORRUPT, and nothing but the name given, where its sum does not fit. */
 CPS_MUST_USE cps_err_t cps_sqlite_read_key(const cps_sqlite_t *s, sqlite3_stmt *stmt, cps_store_key_t *k);
@@ -239,6 +251,12 @@ cps_err_t cps_sqlite_key_rename(cps_store_t *s, const char *name, const char *ne
 cps_err_t cps_sqlite_key_remove(cps_store_t *s, const char *name);
 /** `key_next` of cps_store_table_t. */
 cps_err_t cps_sqlite_key_next(cps_store_t *s, int64_t *cursor, cps_store_key_t *out);
+
+/* sqlite_renew.c */
+/** `key_mark` of cps_store_table_t. */
+cps_err_t cps_sqlite_key_mark(cps_store_t *s, const cps_store_key_t *key);
+/** `key_renew` of cps_store_table_t. */
+cps_err_t cps_sqlite_key_renew(cps_store_t *s, const cps_store_renewal_t *renewal);
 
 /* sqlite_load.c */
 /** `load` of cps_store_table_t. */

@@ -43,11 +43,21 @@ cps_err_t cps_sqlite_read_key(const cps_sqlite_t *s, sqlite3_stmt *stmt, cps_sto
     k->hash = (uint8_t)sqlite3_column_int(stmt, CPS_SQLITE_COL_HASH);
     k->window = (uint8_t)sqlite3_column_int(stmt, CPS_SQLITE_COL_WINDOW);
     k->retired = sqlite3_column_int(stmt, CPS_SQLITE_COL_RETIRED) != 0;
+    int rekeying = sqlite3_column_int(stmt, CPS_SQLITE_COL_REKEYING);
+    k->rederivable = (rekeying & CPS_SQLITE_REDERIVABLE) != 0;
+    k->rekey = (rekeying & CPS_SQLITE_REKEY) != 0;
+    k->derived = (rekeying & CPS_SQLITE_DERIVED) != 0;
     if (get_raw(stmt, CPS_SQLITE_COL_STATE_ID, k->state_id, CPS_STORE_ID_LEN) != CPS_STORE_ID_LEN)
         return cps_sqlite_damaged(s, "states");
     if (get_raw(stmt, CPS_SQLITE_COL_WINDOW_ID, k->window_id, CPS_STORE_ID_LEN) != CPS_STORE_ID_LEN)
         return cps_sqlite_damaged(s, "windows");
     return CPS_OK;
+}
+
+int cps_sqlite_rekeying(const cps_store_key_t *k)
+{
+    return (k->rederivable ? CPS_SQLITE_REDERIVABLE : 0) | (k->rekey ? CPS_SQLITE_REKEY : 0) |
+           (k->derived ? CPS_SQLITE_DERIVED : 0);
 }
 
 static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
@@ -236,6 +246,7 @@ static cps_err_t put_key(cps_sqlite_t *s, const cps_store_key_t *k, uint64_t pla
     sqlite3_bind_int64(stmt, 12, k->retired);
     sqlite3_bind_int64(stmt, 13, (sqlite3_int64)place);
     sqlite3_bind_int64(stmt, 14, (sqlite3_int64)window);
+    sqlite3_bind_int64(stmt, 15, cps_sqlite_rekeying(k));
     return cps_sqlite_run(s, stmt);
 }
 

@@ -130,19 +130,24 @@ void cps_sqlite_unlock_place(cps_sqlite_t *s, uint64_t place)
 cps_err_t cps_sqlite_lock(cps_store_t *store, const cps_store_key_t *key, int64_t *owner_pid)
 {
     cps_sqlite_t *s = cps_sqlite_of(store);
-    uint64_t place;
+    uint64_t place = 0;
+    cps_err_t verdict = CPS_OK;
     *owner_pid = 0;
     cps_err_t err = cps_sqlite_lock_begin(s);
     if (err == CPS_OK)
-        err = place_of(s, key->state_id, &place);
+        err = cps_sqlite_find_place(s, key->state_id, &place, &verdict);
+    bool unused = key->rekey && verdict == CPS_ERR_STATE_LOST && err == CPS_OK && place != 0;
+    if (err == CPS_OK && !unused)
+        err = verdict;
     return err == CPS_OK ? cps_sqlite_lock_place(s, place, owner_pid) : err;
 }
 
 void cps_sqlite_unlock(cps_store_t *store, const cps_store_key_t *key)
 {
     cps_sqlite_t *s = cps_sqlite_of(store);
-    uint64_t place;
-    if (place_of(s, key->state_id, &place) == CPS_OK)
+    uint64_t place = 0;
+    cps_err_t verdict = CPS_OK;
+    if (cps_sqlite_find_place(s, key->state_id, &place, &verdict) == CPS_OK && place != 0)
         cps_sqlite_unlock_place(s, place);
 }
 

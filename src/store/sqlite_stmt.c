@@ -14,7 +14,7 @@
     ", is_here(s.home)"
 #define KEY_COLUMNS                                                                                                    \
     "k.id, k.state, k.name, k.peer, k.pattern, k.secret, k.salt, k.id_context, k.sender_id, k.recipient_id, k.aead, "  \
-    "k.hash, k.window_size, k.retired, s.state_id, w.window_id, k.sum IS " CPS_SQL_KEY_SUM
+    "k.hash, k.window_size, k.retired, k.rekeying, s.state_id, w.window_id, k.sum IS " CPS_SQL_KEY_SUM
 #define SELECT_KEY                                                                                                     \
     "SELECT " KEY_COLUMNS ", " STATE_COLUMNS " FROM store e JOIN keys k LEFT JOIN states s ON s.id = k.state "         \
     "LEFT JOIN windows w ON w.id = k.window WHERE e.id = 1 AND "
@@ -36,11 +36,25 @@ static const char *const texts[CPS_SQL_COUNT] = {
     [CPS_SQL_SHARING] = "SELECT count(*) FROM keys WHERE recipient_id = ?1 AND id_context IS ?2",
     [CPS_SQL_KEY_INSERT] =
         "INSERT INTO keys SELECT n, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-        "row_sum(n, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) FROM " NEXT_ID("keys"),
+        "row_sum(n, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15), ?15 FROM " NEXT_ID("keys"),
     [CPS_SQL_KEY_RENAME] = "UPDATE keys AS k SET name = ?2, sum = row_sum(k.id, ?2, k.peer, k.pattern, k.secret, "
                            "k.salt, k.id_context, k.sender_id, k.recipient_id, k.aead, k.hash, k.window_size, "
-                           "k.retired, k.state, k.window) WHERE name = ?1 AND k.sum IS " CPS_SQL_KEY_SUM,
+                           "k.retired, k.state, k.window, k.rekeying) WHERE name = ?1 AND k.sum IS " CPS_SQL_KEY_SUM,
     [CPS_SQL_KEY_REMOVE] = "DELETE FROM keys WHERE name = ?1",
+    [CPS_SQL_KEY_BY_WINDOW] = SELECT_KEY "w.window_id = ?1",
+    [CPS_SQL_KEY_MARK] =
+        "UPDATE keys AS k SET rekeying = k.rekeying | 2, sum = row_sum(k.id, k.name, k.peer, k.pattern, "
+        "k.secret, k.salt, k.id_context, k.sender_id, k.recipient_id, k.aead, k.hash, k.window_size, "
+        "k.retired, k.state, k.window, k.rekeying | 2) "
+        "WHERE k.window = (SELECT id FROM windows WHERE window_id = ?1) AND k.sum IS " CPS_SQL_KEY_SUM,
+    [CPS_SQL_KEY_RENEW] = "UPDATE keys AS k SET id_context = ?2, state = ?3, window = ?4, rekeying = ?5, "
+                          "sum = row_sum(k.id, k.name, k.peer, k.pattern, k.secret, k.salt, ?2, k.sender_id, "
+                          "k.recipient_id, k.aead, k.hash, k.window_size, k.retired, ?3, ?4, ?5) "
+                          "WHERE k.id = ?1 AND k.sum IS " CPS_SQL_KEY_SUM,
+    [CPS_SQL_STATE_RENEW] = "UPDATE states SET state_id = ?2, ceiling = ?3, next = 0, saved = 0, home = here(), "
+                            "sum = row_sum(id, ?2, ?3, 0, 0, here()) WHERE id = ?1",
+    [CPS_SQL_WINDOW_RENEW] = "UPDATE windows SET window_id = ?2, next = 0, seen = 0, saved = 0, "
+                             "sum = row_sum(id, ?2, state, 0, 0, 0) WHERE id = ?1 AND state = ?3",
 
     [CPS_SQL_STATE_PLACE] = "SELECT s.id, s.sum IS " CPS_SQL_STATE_SUM ", is_here(s.home) FROM states s "
                             "WHERE s.state_id = ?1",

@@ -13,6 +13,13 @@ typedef struct upgrade {
 
 #define OLD_STATE_SUM "row_sum(id, state_id, ceiling, next, saved)" /* of format 1 */
 
+#define OLD_KEY_COLUMNS                                                                                                \
+    "id, name, peer, pattern, secret, salt, id_context, sender_id, recipient_id, aead, hash, window_size, retired, "   \
+    "state, window" /* of formats 1 and 2 */
+#define MUTE_STATES                                                                                                    \
+    "UPDATE states AS s SET next = 0, saved = 0, home = NULL, "                                                        \
+    "sum = row_sum(s.id, s.state_id, s.ceiling, 0, 0, NULL) WHERE s.sum IS " CPS_SQL_STATE_SUM
+
 static const upgrade_t upgrades[CPS_SQLITE_FORMAT + 1] = {
     /* Format 1 binds state to no file. So a copy in it is given the one number that no version sends under, and an upgrade of
      * such a copy has it at home nowhere. */
@@ -26,8 +33,11 @@ static const upgrade_t upgrades[CPS_SQLITE_FORMAT + 1] = {
                       "WHERE sum IS " OLD_STATE_SUM)},
            .mute = "UPDATE states SET ceiling = 1099511627776, next = 0, saved = 0, "
                    "sum = row_sum(id, state_id, 1099511627776, 0, 0) WHERE sum IS " OLD_STATE_SUM},
-    [2] = {.mute = "UPDATE states AS s SET next = 0, saved = 0, home = NULL, "
-                   "sum = row_sum(s.id, s.state_id, s.ceiling, 0, 0, NULL) WHERE s.sum IS " CPS_SQL_STATE_SUM},
+    /* Format 3 says of a key whether it may be derived anew; none may that was made before. */
+    [2] = {.texts = {"ALTER TABLE keys ADD COLUMN rekeying INTEGER NOT NULL DEFAULT 0",
+                     "UPDATE keys SET sum = row_sum(" OLD_KEY_COLUMNS ", 0) WHERE sum IS row_sum(" OLD_KEY_COLUMNS ")"},
+           .mute = MUTE_STATES},
+    [3] = {.mute = MUTE_STATES},
 };
 
 #define MUTE_WINDOWS                                                                                                   \

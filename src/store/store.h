@@ -41,6 +41,9 @@ typedef struct cps_store_key {
     uint8_t hash;                        /**< cps_hash_alg_t */
     uint8_t window;                      /**< size of the replay window */
     bool retired;                        /**< exported: does not send any more */
+    bool rederivable;                    /**< fresh keys by RFC 8613 appendix B.2 are allowed with this peer */
+    bool rekey;                          /**< marked: never send with it, the next request derives fresh keys */
+    bool derived;                        /**< its ID Context came from such a run */
     uint8_t state_id[CPS_STORE_ID_LEN];  /**< of sequence state (cps_oscore_identifier) */
     uint8_t window_id[CPS_STORE_ID_LEN]; /**< of the replay window */
 } cps_store_key_t;
@@ -71,6 +74,15 @@ typedef struct cps_store_lease {
     uint64_t ceiling; /**< 0: no grant, for a context that only receives so far */
     cps_err_t result; /**< out: CPS_OK, or why not */
 } cps_store_lease_t;
+
+/** A key that appendix B.2 of RFC 8613 derived, to take the place of the one before: the same but for its ID Context. */
+typedef struct cps_store_renewal {
+    uint8_t old_window_id[CPS_STORE_ID_LEN]; /**< of the key that it replaces */
+    cps_store_bytes_t id_context;
+    uint8_t state_id[CPS_STORE_ID_LEN];
+    uint8_t window_id[CPS_STORE_ID_LEN];
+    uint64_t ceiling; /**< of its numbers: above all that were used in deriving it */
+} cps_store_renewal_t;
 
 /** What a clean exit saves of one context. */
 typedef struct cps_store_closing {
@@ -114,6 +126,17 @@ typedef struct cps_store_table {
     /** Forget a key and its secret. Its sequence state stays, so that the same material never starts anew here. */
     cps_err_t (*key_remove)(cps_store_t *s, const char *name);
 
+    /** Mark a key, found by its window_id: it sends no more before it is derived anew. CPS_ERR_NOT_FOUND. */
+    cps_err_t (*key_mark)(cps_store_t *s, const cps_store_key_t *key);
+
+    /**
+     * Put a derived key in the place of the one before, with its state: one commit, on disk when it returns CPS_OK; its
+     * window is unknown to a later process, and the mark is gone. The old key has to be locked here; so is the new one
+     * afterwards, and the old is not. CPS_ERR_NOT_FOUND, CPS_ERR_ARGUMENT, CPS_ERR_EXISTS where the store has that state
+     * already, store errors; after an error the old key stands.
+     */
+    cps_err_t (*key_renew)(cps_store_t *s, const cps_store_renewal_t *renewal);
+
     /** The key after `*cursor` in the order of names (bytes compared); start with 0. CPS_ERR_NOT_FOUND at the end,
      * CPS_ERR_STALE where the key under the cursor was removed. */
     cps_err_t (*key_next)(cps_store_t *s, int64_t *cursor, cps_store_key_t *out);
@@ -153,7 +176,8 @@ typedef struct cps_store_table {
      */
     cps_err_t (*save)(cps_store_t *s, const cps_store_closing_t *closings, size_t count);
 
-    /** Own a key's sequence state in this process until close or unlock. CPS_ERR_IN_USE, and the owner's pid (0 where
+    /** Own a key's sequence state in this process until close or unlock; with `key->rekey` also what came with a copy, since
+     * nothing is sent with it. CPS_ERR_IN_USE, and the owner's pid (0 where
      * it cannot be told), while another process owns it, or this one does already, by any store object or name: two
      * contexts on one state would use numbers twice. No waiting here. CPS_ERR_STATE_LOST. */
     cps_err_t (*lock)(cps_store_t *s, const cps_store_key_t *key, int64_t *owner_pid);

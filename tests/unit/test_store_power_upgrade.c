@@ -25,6 +25,25 @@ static const char *const format_1[] = {
     "INSERT INTO store VALUES(1, 1, row_sum(1, 1))",
 };
 
+/* What made format 2 of it. */
+static const char *const format_2[] = {
+    "ALTER TABLE store ADD COLUMN commits INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE store ADD COLUMN instance INTEGER NOT NULL DEFAULT 0",
+    "UPDATE store SET instance = random()",
+    "UPDATE store SET sum = row_sum(id, epoch, commits, instance)",
+    "ALTER TABLE states ADD COLUMN home INTEGER",
+    "UPDATE states SET home = here()",
+    "UPDATE states SET sum = row_sum(id, state_id, ceiling, next, saved, home)",
+    "PRAGMA user_version = 2",
+};
+
+/* How many columns the tables have that grew. */
+static const struct {
+    int states;
+    int store;
+    int keys;
+} columns[] = {[1] = {6, 3, 16}, [2] = {7, 5, 16}, [3] = {7, 5, 17}};
+
 static void run_text(sqlite3 *db, const char *text)
 {
     char *message = NULL;
@@ -65,7 +84,7 @@ static void insert(sqlite3 *db, uint32_t row, uint64_t ceiling, uint64_t next, u
 }
 
 /* As an older version left it: by a clean exit, or with all of it in the -wal. */
-static void make_old(const char *path, const char *vfs, bool clean)
+static void make_old(const char *path, const char *vfs, int format, bool clean)
 {
     cps_sqlite_t old = {.path = strdup(path)};
     if (access(path, F_OK) != 0)
@@ -77,6 +96,9 @@ static void make_old(const char *path, const char *vfs, bool clean)
         run_text(old.db, format_1[i]);
     insert(old.db, 1, 64, 10, 20);
     insert(old.db, 2, 0, 0, 0);
+    cps_sqlite_home_find(&old);
+    for (size_t i = 0; format == 2 && i < sizeof format_2 / sizeof format_2[0]; i++)
+        run_text(old.db, format_2[i]);
     run_text(old.db, "COMMIT");
     sqlite3_db_config(old.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !clean, NULL);
     assert_int_equal(sqlite3_close(old.db), SQLITE_OK);
@@ -112,15 +134,17 @@ static void assert_upgraded(cps_store_t *s)
 }
 
 /* Nothing in it sends: with this version, or with the older one, which knows no more than ceilings. */
-static void assert_mute(const char *path, const char *vfs)
+static void assert_mute(const char *path, const char *vfs, int format)
 {
     cps_store_t *s;
     cps_store_state_t at;
     uint64_t ceiling;
     int64_t pid;
     cps_store_options_t options = {.path = path, .vfs = vfs};
-    assert_int_equal(ask_file(path, vfs, "PRAGMA user_version"), 1);
-    assert_int_equal(ask_file(path, vfs, "SELECT count(*) FROM states WHERE ceiling < 1099511627776 OR next <> 0"), 0);
+    assert_int_equal(ask_file(path, vfs, "PRAGMA user_version"), format);
+    const char *able = format == 1 ? "SELECT count(*) FROM states WHERE ceiling < 1099511627776 OR next <> 0"
+                                   : "SELECT count(*) FROM states WHERE home IS NOT NULL OR next <> 0";
+    assert_int_equal(ask_file(path, vfs, able), 0);
     assert_int_equal(ask_file(path, vfs, "SELECT count(*) FROM windows WHERE saved <> 0 OR next <> 0"), 0);
     assert_ok(cps_store_sqlite_open(&s, &options));
     for (uint32_t i = 1; i <= 2; i++) {
@@ -134,14 +158,14 @@ static void assert_mute(const char *path, const char *vfs)
     s->table->close(s);
 }
 
-static void upgrade_one(bool clean, bool read_only)
+static void upgrade_one(int format, bool clean, bool read_only)
 {
     box_t box;
     cps_store_t *s;
     struct stat at;
     char backup[256];
     box_make(&box);
-    make_old(box.path, NULL, clean);
+    make_old(box.path, NULL, format, clean);
     mode_t before = umask(0);
     assert_ok(box_open_as(&box, false, read_only, &s));
     umask(before);
@@ -154,28 +178,28 @@ static void upgrade_one(bool clean, bool read_only)
     }
     s->table->close(s);
     assert_int_equal(ask_file(box.path, NULL, "PRAGMA user_version"), CPS_SQLITE_FORMAT);
-    snprintf(backup, sizeof backup, "%s", box_file(&box, ".format-1.backup"));
+    snprintf(backup, sizeof backup, "%s", box_file(&box, format == 1 ? ".format-1.backup" : ".format-2.backup"));
     assert_int_equal(stat(backup, &at), 0);
     assert_int_equal(at.st_mode & 07777U, 0600);
-    assert_mute(backup, NULL);
+    assert_mute(backup, NULL, format);
     box_drop(&box);
 }
 
 static void an_older_store_is_upgraded_after_a_backup(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < 4; i++)
-        upgrade_one((i & 1U) != 0, (i & 2U) != 0);
+    for (unsigned i = 0; i < 8; i++)
+        upgrade_one(i < 4 ? 1 : 2, (i & 1U) != 0, (i & 2U) != 0);
 }
 
 /* One upgrade, cut after so many calls, or never. Gives how many calls it took. */
-static uint64_t cut_upgrade(vfs_box_t *v, uint64_t calls, unsigned seen[CPS_SQLITE_FORMAT + 1])
+static uint64_t cut_upgrade(vfs_box_t *v, int old, uint64_t calls, unsigned seen[CPS_SQLITE_FORMAT + 1])
 {
     cps_store_t *s = NULL;
     char backup[256];
     vfs_format(v, calls);
     const char *vfs = cps_power_vfs(v->power);
-    make_old(v->box.path, vfs, calls % 2 == 0);
+    make_old(v->box.path, vfs, old, calls % 2 == 0);
     uint64_t before = cps_power_calls(v->power);
     cps_power_cut_after(v->power, calls);
     cps_err_t err = vfs_open(v, &s);
@@ -185,19 +209,21 @@ static uint64_t cut_upgrade(vfs_box_t *v, uint64_t calls, unsigned seen[CPS_SQLI
     uint64_t took = cps_power_calls(v->power) - before;
     cps_power_on(v->power);
     int64_t format = ask_file(v->box.path, vfs, "PRAGMA user_version");
-    assert_in_range(format, 1, CPS_SQLITE_FORMAT);
+    assert_true(format == old || format == CPS_SQLITE_FORMAT);
     /* old or new, never between: what a format is made of, and nothing of another */
     assert_int_equal(ask_file(v->box.path, vfs, "SELECT count(*) FROM pragma_table_info('states')"),
-                     format == 1 ? 6 : 7);
+                     columns[format].states);
     assert_int_equal(ask_file(v->box.path, vfs, "SELECT count(*) FROM pragma_table_info('store')"),
-                     format == 1 ? 3 : 5);
+                     columns[format].store);
+    assert_int_equal(ask_file(v->box.path, vfs, "SELECT count(*) FROM pragma_table_info('keys')"),
+                     columns[format].keys);
     seen[format]++;
-    snprintf(backup, sizeof backup, "%s", box_file(&v->box, ".format-1.backup"));
+    snprintf(backup, sizeof backup, "%s", box_file(&v->box, old == 1 ? ".format-1.backup" : ".format-2.backup"));
     bool is_there =
         cps_power_bytes(v->power, backup).len != 0 && ask_file(backup, vfs, "SELECT count(*) FROM sqlite_schema") != 0;
-    assert_true(is_there || format == 1);
+    assert_true(is_there || format == old);
     if (is_there)
-        assert_mute(backup, vfs);
+        assert_mute(backup, vfs, old);
     assert_ok(vfs_open(v, &s));
     assert_upgraded(s);
     s->table->close(s);
@@ -207,16 +233,19 @@ static uint64_t cut_upgrade(vfs_box_t *v, uint64_t calls, unsigned seen[CPS_SQLI
 static void a_cut_leaves_the_old_format_or_the_new_one(void **state)
 {
     (void)state;
-    enum { ROUNDS = 4 }; /* of each call, since chance decides what the disk keeps */
+    enum { ROUNDS = 3 }; /* of each call, since chance decides what the disk keeps */
     vfs_box_t v;
-    unsigned seen[CPS_SQLITE_FORMAT + 1] = {0};
     vfs_make(&v, 0);
-    uint64_t calls = cut_upgrade(&v, CPS_POWER_NEVER, seen);
-    assert_true(calls > 20);
-    for (uint64_t i = 0; i < ROUNDS * calls; i++)
-        cut_upgrade(&v, i % calls, seen);
-    print_message("# %llu calls; old %u times, new %u times\n", (unsigned long long)calls, seen[1], seen[2]);
-    assert_true(seen[1] > ROUNDS && seen[2] > ROUNDS);
+    for (int old = 1; old < CPS_SQLITE_FORMAT; old++) {
+        unsigned seen[CPS_SQLITE_FORMAT + 1] = {0};
+        uint64_t calls = cut_upgrade(&v, old, CPS_POWER_NEVER, seen);
+        assert_true(calls > 20);
+        for (uint64_t i = 0; i < ROUNDS * calls; i++)
+            cut_upgrade(&v, old, i % calls, seen);
+        print_message("# from format %d: %llu calls; old %u times, new %u times\n", old, (unsigned long long)calls,
+                      seen[old], seen[CPS_SQLITE_FORMAT]);
+        assert_true(seen[old] > ROUNDS && seen[CPS_SQLITE_FORMAT] > ROUNDS);
+    }
     vfs_drop(&v);
 }
 
@@ -229,7 +258,7 @@ static void an_upgrade_without_room_leaves_the_old_format(void **state)
     vfs_make(&v, 0);
     for (uint64_t i = 0; i < 60; i++) {
         vfs_format(&v, i);
-        make_old(v.box.path, cps_power_vfs(v.power), true);
+        make_old(v.box.path, cps_power_vfs(v.power), 1, true);
         cps_power_fail(v.power, faults[i % 3], i / 3, CPS_POWER_NEVER);
         cps_err_t err = vfs_open(&v, &s);
         cps_power_fail(v.power, CPS_POWER_SOUND, 0, 0);
@@ -253,7 +282,7 @@ static void damage_stays_damage(void **state)
     cps_store_state_t at;
     uint64_t ceiling;
     box_make(&box);
-    make_old(box.path, NULL, true);
+    make_old(box.path, NULL, 1, true);
     run_sql(&box, "UPDATE states SET ceiling = 63 WHERE id = 1");
     assert_ok(box_open_as(&box, false, false, &s));
     cps_store_key_t k = sample_key(1, 1);
@@ -273,7 +302,7 @@ static void an_owner_of_the_older_version_keeps_the_upgrade_out(void **state)
     int life[2]; /* the other process ends when this is closed, by us or by our end */
     char pid[32];
     box_make(&box);
-    make_old(box.path, NULL, true);
+    make_old(box.path, NULL, 1, true);
     write_file(box_file(&box, ".lock"), "", 0);
     assert_int_equal(pipe(fds), 0);
     assert_int_equal(pipe(life), 0);
@@ -312,7 +341,7 @@ static void the_check_leaves_an_older_store_alone(void **state)
     (void)state;
     box_t box;
     box_make(&box);
-    make_old(box.path, NULL, true);
+    make_old(box.path, NULL, 1, true);
     uint64_t before = folder_hash(&box);
     assert_err(CPS_ERR_STORE_FORMAT, cps_store_check(box.path, vfs_complain, NULL));
     assert_non_null(strstr(cps_store_detail(), "older format 1"));
