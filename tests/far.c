@@ -56,7 +56,8 @@ static void on_event(void *user, const cps_event_t *event)
 {
     far_t *far = user;
     if (event->kind == CPS_EVENT_JOB) { /* its store is this process's memory */
-        cps_command_t done = {.kind = CPS_COMMAND_JOB_DONE, .u.job_done = {event->handle, CPS_OK, event->u.job.number}};
+        cps_command_t done = {.kind = CPS_COMMAND_JOB_DONE,
+                              .u.job_done = {.job = event->handle, .number = event->u.job.number}};
         far_submit(far, &done);
     } else if (event->kind == CPS_EVENT_REQUEST) {
         see(far, &event->u.request);

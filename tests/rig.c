@@ -198,8 +198,9 @@ cps_err_t rig_submit_handle(rig_t *rig, cps_command_kind_t kind, cps_handle_t ha
 void rig_grant(rig_t *rig, cps_err_t result)
 {
     const cps_event_job_t *job = &rig->held_job.u.job;
-    cps_command_t command = {.kind = CPS_COMMAND_JOB_DONE,
-                             .u.job_done = {.job = rig->held_job.handle, .result = result, .number = job->number}};
+    cps_command_t command = {
+        .kind = CPS_COMMAND_JOB_DONE,
+        .u.job_done = {.job = rig->held_job.handle, .result = result, .number = job->number, .kind = job->kind}};
     if (result == CPS_OK && job->number > rig->durable)
         rig->durable = job->number;
     assert_ok(cps_ep_submit(rig->ep, rig->now_us, &command, NULL));
@@ -226,29 +227,39 @@ void rig_shuttle(rig_t *a, rig_t *b)
     }
 }
 
-static cps_handle_t add_context(rig_t *rig, bool client, uint64_t next, bool window_known)
+cps_context_t rig_context_of(bool client)
 {
     cps_bytes_t server_id = CPS_BYTES_LIT("\x01");
+    return (cps_context_t){.size = sizeof(cps_context_t),
+                           .master_secret = hex("0102030405060708090a0b0c0d0e0f10"),
+                           .master_salt = hex("9e7ca92223786340"),
+                           .sender_id = client ? cps_bytes(NULL, 0) : server_id,
+                           .recipient_id = client ? server_id : cps_bytes(NULL, 0),
+                           .window_size = -1,
+                           .has_state = true,
+                           .window_known = true,
+                           .user = client ? 1 : 2};
+}
+
+cps_handle_t rig_add_context(rig_t *rig, const cps_context_t *context)
+{
     cps_handle_t handle = 0;
-    cps_context_t context = {.size = sizeof context,
-                             .master_secret = hex("0102030405060708090a0b0c0d0e0f10"),
-                             .master_salt = hex("9e7ca92223786340"),
-                             .sender_id = client ? cps_bytes(NULL, 0) : server_id,
-                             .recipient_id = client ? server_id : cps_bytes(NULL, 0),
-                             .window_size = -1,
-                             .has_state = true,
-                             .next_number = next,
-                             .window_known = window_known,
-                             .user = client ? 1 : 2};
-    assert_ok(cps_ep_context_add(rig->ep, &context, &handle));
+    assert_ok(cps_ep_context_add(rig->ep, context, &handle));
     return handle;
 }
 
-cps_handle_t rig_context(rig_t *rig, bool client) { return add_context(rig, client, 0, true); }
+cps_handle_t rig_context(rig_t *rig, bool client)
+{
+    cps_context_t context = rig_context_of(client);
+    return rig_add_context(rig, &context);
+}
 
 cps_handle_t rig_context_after_crash(rig_t *rig, bool client, uint64_t next)
 {
-    return add_context(rig, client, next, false);
+    cps_context_t context = rig_context_of(client);
+    context.next_number = next;
+    context.window_known = false;
+    return rig_add_context(rig, &context);
 }
 
 cps_command_request_t rig_get(uint8_t host, cps_option_t *path, const char *segment)

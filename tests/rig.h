@@ -82,6 +82,12 @@ void rig_carry(rig_t *from, rig_t *to);
 /** Carry both ways until both are silent. */
 void rig_shuttle(rig_t *a, rig_t *b);
 
+/** The material of RFC 8613 C.1 at one end, with fresh state, to be changed before it is added. */
+cps_context_t rig_context_of(bool client);
+
+/** Add a context or fail the test. */
+cps_handle_t rig_add_context(rig_t *rig, const cps_context_t *context);
+
 /** The contexts of RFC 8613 C.1: `client` true is the side with the empty Sender ID. Fresh state. */
 cps_handle_t rig_context(rig_t *rig, bool client);
 

@@ -81,18 +81,21 @@ typedef struct cps_ep_config {
     void (*random)(void *state, uint8_t *to, size_t len); /**< source of random bytes (the provider's) */
     void *random_state;
     cps_transmission_t transmission;
-    uint32_t peers;           /**< other endpoints remembered (1,024) */
-    uint32_t contexts;        /**< OSCORE contexts (1,024) */
-    uint32_t requests_out;    /**< our own open requests (256) */
-    uint32_t requests_in;     /**< requests being answered (256) */
-    uint32_t waiting;         /**< messages that wait for a lease of sequence numbers (64) */
-    size_t dedup_bytes;       /**< budget for remembered exchanges (64 MiB; see docs/architecture.md) */
-    size_t answer_bytes;      /**< budget for separate answers and those that wait for a lease (256 KiB) */
-    size_t request_bytes;     /**< budget for our own open requests (256 KiB) */
-    uint32_t message_max;     /**< largest message sent, in bytes (1,152, RFC 7252 §4.6); 348 more are taken */
-    uint32_t output_slots;    /**< datagrams that may wait for the socket (64) */
-    uint32_t amplification;   /**< to an unverified address at most so many times what came (3) */
-    uint32_t challenge_rate;  /**< B.1.2 challenges a second a context (10) */
+    uint32_t peers;          /**< other endpoints remembered (1,024) */
+    uint32_t contexts;       /**< OSCORE contexts (1,024) */
+    uint32_t requests_out;   /**< our own open requests (256) */
+    uint32_t requests_in;    /**< requests being answered (256) */
+    uint32_t waiting;        /**< messages that wait for a lease of sequence numbers (64) */
+    size_t dedup_bytes;      /**< budget for remembered exchanges (64 MiB; see docs/architecture.md) */
+    size_t answer_bytes;     /**< budget for separate answers and those that wait for a lease (256 KiB) */
+    size_t request_bytes;    /**< budget for our own open requests (256 KiB) */
+    uint32_t message_max;    /**< largest message sent, in bytes (1,152, RFC 7252 §4.6); 348 more are taken */
+    uint32_t output_slots;   /**< datagrams that may wait for the socket (64) */
+    uint32_t amplification;  /**< to an unverified address at most so many times what came (3) */
+    uint32_t challenge_rate; /**< B.1.2 challenges a second a context (10) */
+    uint32_t rekeys;         /**< runs of RFC 8613 appendix B.2 at once (16); each takes a message's bytes */
+    uint32_t
+        rekey_rate; /**< requests a second a context for which keys are derived on trial (100); ten times that in all */
     uint64_t echo_recover_us; /**< how old an Echo may be that recovers a replay window (60 s) */
 } cps_ep_config_t;
 
@@ -214,16 +217,25 @@ typedef struct cps_event_failed {
     bool sent;             /**< some copy left: it may have been carried out */
 } cps_event_failed_t;
 
+#define CPS_ID_CONTEXT_MAX 48
+#define CPS_IDENTIFIER_LEN 16
+
 /** Work that the caller does, off the endpoint's thread if slow, and answers with CPS_COMMAND_JOB_DONE. */
 typedef enum cps_job_kind {
-    CPS_JOB_LEASE /**< make `number` durable as the ceiling of the context's sequence numbers */
+    CPS_JOB_LEASE, /**< make `number` durable as the ceiling of the context's sequence numbers */
+    CPS_JOB_REKEY /**< put the key derived by RFC 8613 appendix B.2 in place of the context's, durably, with `number` as
+                        its ceiling */
 } cps_job_kind_t;
 
 typedef struct cps_event_job {
     cps_job_kind_t kind;
     cps_handle_t context;
-    uint64_t user;   /**< the context's `user` */
-    uint64_t number; /**< CPS_JOB_LEASE: the ceiling */
+    uint64_t user;                          /**< the context's `user` */
+    uint64_t number;                        /**< the ceiling */
+    uint8_t id_context[CPS_ID_CONTEXT_MAX]; /**< CPS_JOB_REKEY: the new key is the same but for this ID Context */
+    uint8_t id_context_len;
+    uint8_t state_id[CPS_IDENTIFIER_LEN]; /**< CPS_JOB_REKEY: identifiers of its numbers and of its replay window */
+    uint8_t window_id[CPS_IDENTIFIER_LEN];
 } cps_event_job_t;
 
 /** So many challenges of new requests without an Echo make a peer suspect of knowing none. */
@@ -252,6 +264,9 @@ typedef enum cps_note_kind {
     CPS_NOTE_UNDELIVERED,       /**< a separate response was never acknowledged */
     CPS_NOTE_RESEALED,          /**< our request was repeated with Echo; `number` is its new Partial IV */
     CPS_NOTE_STORE_REFUSED,     /**< the store refused a lease */
+    CPS_NOTE_REKEY_ASKED,       /**< the peer was asked for fresh nonces (RFC 8613 appendix B.2, response #1) */
+    CPS_NOTE_REKEY_LIMITED,     /**< over the rate of derivations for requests of others: dropped */
+    CPS_NOTE_REKEYED,           /**< a context was put in place of the one before */
     CPS_NOTE_COUNT
 } cps_note_kind_t;
 
@@ -322,7 +337,8 @@ typedef struct cps_command_reply {
 typedef struct cps_command_job_done {
     cps_handle_t job;
     cps_err_t result;
-    uint64_t number; /**< CPS_JOB_LEASE: the ceiling that is durable */
+    uint64_t number;     /**< the ceiling that is durable */
+    cps_job_kind_t kind; /**< of the event */
 } cps_command_job_done_t;
 
 typedef enum cps_command_kind {
@@ -376,7 +392,9 @@ typedef struct cps_context {
     bool window_known;    /**< saved by a clean exit, or never received */
     uint64_t window_next;
     uint64_t window_seen;
-    uint64_t user; /**< comes back in events */
+    uint64_t user;    /**< comes back in events */
+    bool rederivable; /**< RFC 8613 appendix B.2 is allowed with this peer */
+    bool rederive;    /**< never seal with this key: the next request derives another (needs no state) */
 } cps_context_t;
 
 /** What a clean exit has to save. */
@@ -387,6 +405,7 @@ typedef struct cps_context_state {
     uint64_t window_next;
     uint64_t window_seen;
     uint64_t user;
+    bool rederive; /**< this key is not used any more, and its numbers are not saved */
 } cps_context_state_t;
 
 /** Add a context. CPS_ERR_FULL, CPS_ERR_TOO_MANY (a fifth for one kid and kid context), CPS_ERR_BAD_ID,

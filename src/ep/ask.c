@@ -28,6 +28,8 @@ static cps_err_t check(const cps_ep_t *ep, const cps_command_request_t *r)
     const cps_oscore_entry_t *entry = cps_ep_context(ep, r->context);
     if (entry == NULL)
         return CPS_ERR_STALE;
+    if (entry->rederive)
+        return CPS_OK; /* its numbers do not count: it derives another context */
     if (!entry->ctx.seq.usable)
         return CPS_ERR_STATE_LOST;
     if (entry->ctx.seq.next >= CPS_SEQ_LIMIT)
@@ -183,8 +185,10 @@ void cps_ask_detach(cps_ep_t *ep, cps_asked_t *asked)
 static void make_way(cps_ep_t *ep, cps_asked_t *asked)
 {
     cps_oscore_entry_t *entry = context_of(ep, asked);
-    if (entry != NULL && entry->recovering == cps_asked_index(&ep->asked, asked))
+    if (entry != NULL && entry->recovering == cps_asked_index(&ep->asked, asked)) {
+        cps_rekey_asker_gone(ep, entry);
         cps_ask_release_held(ep, entry);
+    }
     cps_ask_pump(ep, peer_of(ep, asked));
 }
 

@@ -9,7 +9,7 @@ static cps_peer_t *peer_of(const cps_ep_t *ep, const cps_asked_t *asked)
 }
 
 /* A CON response is acknowledged now, and again when it is repeated (RFC 7252 §4.5; MSG-34). */
-static void acknowledge(cps_ep_t *ep, const cps_inbound_t *in)
+void cps_ask_acknowledge(cps_ep_t *ep, const cps_inbound_t *in)
 {
     uint32_t number = 0;
     if (in->outer.type == CPS_ACK)
@@ -31,13 +31,15 @@ static bool repeats_by_itself(uint8_t code)
 
 typedef enum decision { DELIVER, REPEAT, NOT_FRESH, ASK_CALLER } decision_t;
 
+bool cps_ask_may_repeat(const cps_asked_t *asked) { return repeats_by_itself(asked->code) || asked->repeat_unsafe; }
+
 static decision_t decide(const cps_asked_t *asked, const cps_inbound_t *in, cps_bytes_t *echo)
 {
     if (in->msg.code != CPS_UNAUTHORIZED || asked->no_repeat || !cps_msg_option(&in->msg, CPS_OPT_ECHO, echo))
         return DELIVER;
     if (asked->repeated)
         return asked->context != 0 ? NOT_FRESH : DELIVER;
-    if (repeats_by_itself(asked->code) || !in->own_piv || asked->repeat_unsafe)
+    if (cps_ask_may_repeat(asked) || !in->own_piv)
         return REPEAT; /* no Partial IV of its own: the window is known, so this request can never run */
     return ASK_CALLER; /* it may have run before the peer lost its window */
 }
@@ -49,26 +51,31 @@ static void keep_echo(cps_ep_t *ep, cps_chain_t *place, cps_bytes_t echo)
         *place = (cps_chain_t){0, 0}; /* no room: the peer will challenge again */
 }
 
-static void repeat(cps_ep_t *ep, cps_asked_t *asked, const cps_inbound_t *in, cps_bytes_t echo)
+void cps_ask_requeue(cps_ep_t *ep, cps_asked_t *asked)
 {
     cps_peer_t *peer = peer_of(ep, asked);
-    cps_oscore_entry_t *entry = in->entry;
-    uint32_t index = cps_asked_index(&ep->asked, asked);
-    asked->repeated = true;
-    asked->with_echo = true;
-    asked->hint = CPS_HINT_NONE; /* what was hinted concerned the first transmission */
+    asked->hint = CPS_HINT_NONE; /* what was hinted concerned the transmission before */
     asked->hint_until_us = CPS_TIME_NEVER;
-    keep_echo(ep, &asked->echo, echo);
     if (!asked->own_token && cps_asked_set_token(&ep->asked, asked, cps_bytes(NULL, 0), &ep->rng) != CPS_OK) {
         cps_ask_fail(ep, asked, CPS_ERR_FULL, CPS_OK);
         return;
     }
-    cps_heap_set(&ep->asked.heap, index, asked->deadline_us);
-    if (entry != NULL && in->own_piv && entry->recovering == CPS_NONE)
-        entry->recovering = index; /* the others on this context wait until it is accepted */
+    cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), asked->deadline_us);
     asked->state = CPS_ASKED_QUEUED;
     cps_asked_push_front(&ep->asked, &peer->queue, asked);
     cps_ask_pump(ep, peer);
+}
+
+static void repeat(cps_ep_t *ep, cps_asked_t *asked, const cps_inbound_t *in, cps_bytes_t echo)
+{
+    cps_oscore_entry_t *entry = in->entry;
+    asked->repeated = true;
+    asked->with_echo = true;
+    keep_echo(ep, &asked->echo, echo);
+    if (entry != NULL && in->own_piv && entry->recovering == CPS_NONE)
+        entry->recovering =
+            cps_asked_index(&ep->asked, asked); /* the others on this context wait until it is accepted */
+    cps_ask_requeue(ep, asked);
 }
 
 static void fill(const cps_ep_t *ep, const cps_inbound_t *in, cps_event_t *event)
@@ -106,7 +113,7 @@ cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *eve
 {
     cps_asked_t *asked = in->asked;
     cps_bytes_t echo = cps_bytes(NULL, 0);
-    acknowledge(ep, in);
+    cps_ask_acknowledge(ep, in);
     cps_peer_heard(peer_of(ep, asked));
     decision_t decision = decide(asked, in, &echo);
     cps_ask_detach(ep, asked);

@@ -51,7 +51,7 @@ static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entr
     cps_oscore_binding_t binding;
     cps_writer_t plaintext = cps_writer(ep->sealing, ep->take_max + CPS_EP_OVERHEAD);
     cps_oscore_work_t work = {ep->config.crypto, &plaintext, NULL};
-    cps_err_t err = cps_oscore_protect_request(&entry->ctx, &work, number, msg, out, &binding);
+    cps_err_t err = cps_oscore_protect_request(cps_rekey_ctx(ep, asked, entry), &work, number, msg, out, &binding);
     memcpy(asked->binding, &binding, sizeof binding);
     asked->partial_iv = number;
     if (asked->repeated && err == CPS_OK)
@@ -115,13 +115,19 @@ static void wait_for_lease(cps_ep_t *ep, cps_asked_t *asked)
 }
 
 /* Held: its place in flight goes to the request that recovers the context. */
-static void hold(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry)
+void cps_ask_hold(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry)
 {
     cps_ask_detach(ep, asked);
     cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), asked->deadline_us);
     asked->state = CPS_ASKED_HELD;
     cps_asked_push(&ep->asked, &entry->held, asked);
     cps_ask_pump(ep, peer_of(ep, asked));
+}
+
+static bool has_to_wait(const cps_ep_t *ep, const cps_asked_t *asked, const cps_oscore_entry_t *entry)
+{
+    bool others = entry->recovering != CPS_NONE && entry->recovering != cps_asked_index(&ep->asked, asked);
+    return others || cps_rekey_holds(ep, asked, entry);
 }
 
 void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
@@ -134,11 +140,11 @@ void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
         cps_ask_fail(ep, asked, CPS_ERR_CANCELED, CPS_OK);
         return;
     }
-    if (entry != NULL && entry->recovering != CPS_NONE && entry->recovering != cps_asked_index(&ep->asked, asked)) {
-        hold(ep, asked, entry);
+    if (entry != NULL && has_to_wait(ep, asked, entry)) {
+        cps_ask_hold(ep, asked, entry);
         return;
     }
-    cps_err_t err = entry != NULL ? cps_context_number(ep, entry, &number) : CPS_OK;
+    cps_err_t err = entry != NULL ? cps_rekey_number(ep, asked, entry, &number) : CPS_OK;
     if (err == CPS_ERR_WAIT) {
         wait_for_lease(ep, asked);
         return;

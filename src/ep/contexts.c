@@ -16,7 +16,8 @@ cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_han
                                   .recipient_id = context->recipient_id,
                                   .aead = context->aead,
                                   .hash = (cps_hash_alg_t)context->hash,
-                                  .window = context->window_size};
+                                  .window = context->window_size,
+                                  .rederivable = context->rederivable || context->rederive};
     uint8_t salt[8];
     cps_oscore_entry_t *entry = NULL;
     cps_rng_fill(&ep->rng, salt, sizeof salt);
@@ -24,6 +25,7 @@ cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_han
     if (err != CPS_OK)
         return err;
     entry->user = context->user;
+    entry->rederive = context->rederive;
     if (context->has_state)
         cps_oscore_seq_restore(&entry->ctx.seq, context->next_number);
     else
@@ -48,6 +50,7 @@ cps_err_t cps_ep_context_remove(cps_ep_t *ep, cps_handle_t context)
         if (cps_pool_live(&ep->asked.pool, i) && asked->context == context)
             cps_ask_fail(ep, asked, CPS_ERR_CANCELED, CPS_OK);
     }
+    cps_rekey_drop(ep, entry);
     cps_serve_refused(ep, context);
     cps_chain_free(&ep->chains, &entry->echo);
     cps_list_remove(&ep->jobs, &ep->contexts.pool, offsetof(cps_oscore_entry_t, next_job), entry);
@@ -66,7 +69,8 @@ cps_err_t cps_ep_context_state(const cps_ep_t *ep, cps_handle_t context, cps_con
                                  .window_known = ctx->window.known != 0,
                                  .window_next = ctx->window.next,
                                  .window_seen = ctx->window.seen,
-                                 .user = entry->user};
+                                 .user = entry->user,
+                                 .rederive = entry->rederive};
     return CPS_OK;
 }
 
@@ -91,7 +95,9 @@ bool cps_context_job_event(cps_ep_t *ep, cps_event_t *event)
     cps_oscore_entry_t *entry;
     while ((entry = cps_list_pop(&ep->jobs, &ep->contexts.pool, offsetof(cps_oscore_entry_t, next_job))) != NULL) {
         entry->job_queued = false;
-        if (!cps_oscore_seq_wants(&entry->ctx.seq))
+        const cps_rekey_t *rekey = cps_rekey_of(ep, entry);
+        bool changes = rekey != NULL && rekey->state == CPS_REKEY_JOB; /* the key that would get it has had its day */
+        if (changes || !cps_oscore_seq_wants(&entry->ctx.seq))
             continue;
         memset(event, 0, sizeof *event);
         event->kind = CPS_EVENT_JOB;
@@ -108,7 +114,7 @@ bool cps_context_job_event(cps_ep_t *ep, cps_event_t *event)
 cps_err_t cps_context_job_done(cps_ep_t *ep, const cps_command_job_done_t *done)
 {
     cps_oscore_entry_t *entry = cps_ep_context(ep, done->job);
-    if (entry == NULL)
+    if (entry == NULL || !entry->ctx.seq.pending)
         return CPS_ERR_STALE;
     if (done->result == CPS_OK) {
         cps_oscore_seq_granted(&entry->ctx.seq, done->number);

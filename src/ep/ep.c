@@ -25,10 +25,10 @@ static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from,
     *to = *from;
     if (to->layers == NULL)
         to->layers = cps_layers_full();
-    uint32_t *const numbers[] = {&to->peers,        &to->contexts,      &to->requests_out,
-                                 &to->requests_in,  &to->waiting,       &to->message_max,
-                                 &to->output_slots, &to->amplification, &to->challenge_rate};
-    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10};
+    uint32_t *const numbers[] = {&to->peers,          &to->contexts,    &to->requests_out, &to->requests_in,
+                                 &to->waiting,        &to->message_max, &to->output_slots, &to->amplification,
+                                 &to->challenge_rate, &to->rekeys,      &to->rekey_rate};
+    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10, 16, 100};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (*numbers[i] == 0)
             *numbers[i] = defaults[i];
@@ -61,6 +61,7 @@ static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
     ep->out_slots = cps_arena_take(a, c->output_slots, sizeof *ep->out_slots);
     ep->out_bytes = cps_arena_take(a, c->output_slots, c->message_max + CPS_EP_OVERHEAD);
     ep->take_max = c->message_max + CPS_EP_TAKE_MORE;
+    cps_rekeys_init(&ep->rekeys, a, c->rekeys, ep->take_max);
     ep->plaintext = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->joined = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->hint = cps_arena_take(a, 1, CPS_EP_HINT_MAX);
@@ -118,6 +119,7 @@ void cps_ep_fini(cps_ep_t *ep)
     if (ep == NULL)
         return;
     cps_oscore_table_fini(&ep->contexts);
+    cps_rekeys_fini(&ep->rekeys);
     cps_wipe(&ep->echo_key, sizeof ep->echo_key);
     cps_wipe(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
@@ -142,7 +144,10 @@ void cps_ep_input(cps_ep_t *ep, cps_time_us_t now_us, const cps_datagram_t *data
     ep->stats.datagrams_in += count;
 }
 
-bool cps_ep_pending(const cps_ep_t *ep) { return ep->input_left != 0 || ep->ready.first != CPS_NONE || ep->leased; }
+bool cps_ep_pending(const cps_ep_t *ep)
+{
+    return ep->input_left != 0 || ep->ready.first != CPS_NONE || ep->leased || ep->rekeys.ready != 0;
+}
 
 void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cps_net_error_t kind, cps_bytes_t quoted)
 {
@@ -192,16 +197,28 @@ static bool note_event(cps_ep_t *ep, cps_event_t *out)
     return true;
 }
 
+/* What was kept until a context had changed goes first. */
+static const cps_datagram_t *next_datagram(cps_ep_t *ep)
+{
+    const cps_datagram_t *again = cps_rekey_again(ep);
+    if (again != NULL || ep->input_left == 0)
+        return again;
+    ep->input_left--;
+    return ep->input++;
+}
+
 bool cps_ep_event(cps_ep_t *ep, cps_event_t *out)
 {
     cps_ask_work(ep);
     for (;;) {
-        if (note_event(ep, out) || cps_context_job_event(ep, out) || cps_ask_ended_event(ep, out))
+        if (note_event(ep, out) || cps_context_job_event(ep, out) || cps_rekey_job_event(ep, out) ||
+            cps_ask_ended_event(ep, out))
             return true;
-        if (ep->input_left == 0 || !cps_out_has_room(ep))
+        if (!cps_out_has_room(ep))
             return false;
-        const cps_datagram_t *datagram = ep->input++;
-        ep->input_left--;
+        const cps_datagram_t *datagram = next_datagram(ep);
+        if (datagram == NULL)
+            return false;
         if (climb(ep, datagram, out) == CPS_EVENT)
             return true;
         cps_ask_work(ep);
@@ -225,7 +242,8 @@ cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us, const cps_command_t 
     case CPS_COMMAND_IGNORE:
         return cps_serve_ignore(ep, command->u.handle);
     case CPS_COMMAND_JOB_DONE:
-        return cps_context_job_done(ep, &command->u.job_done);
+        return command->u.job_done.kind == CPS_JOB_REKEY ? cps_rekey_job_done(ep, &command->u.job_done)
+                                                         : cps_context_job_done(ep, &command->u.job_done);
     }
     return CPS_ERR_ARGUMENT;
 }

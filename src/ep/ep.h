@@ -5,6 +5,7 @@
 #ifndef CPS_EP_EP_H
 #define CPS_EP_EP_H
 
+#include "ep/rekey.h"
 #include "exch/asked.h"
 #include "exch/echo.h"
 #include "exch/served.h"
@@ -28,7 +29,7 @@
 #define CPS_ECHO_VALUE_MAX  40U  /* RFC 9175 §2.2.1 */
 
 /** A message on its way up. */
-typedef struct cps_inbound {
+struct cps_inbound {
     const cps_datagram_t *datagram;
     cps_msg_t outer;           /**< as it came */
     cps_msg_t msg;             /**< as the layer above shall see it */
@@ -42,7 +43,7 @@ typedef struct cps_inbound {
     bool own_piv;
     bool verified; /**< the source address is proven */
     bool echo_old; /**< its outer Echo is one of ours, but proves nothing any more */
-} cps_inbound_t;
+};
 
 /** What a layer says of a message. */
 typedef enum cps_verdict {
@@ -88,6 +89,7 @@ struct cps_ep {
     cps_asked_table_t asked;
     cps_served_table_t served;
     cps_oscore_table_t contexts;
+    cps_rekeys_t rekeys;
     cps_chain_store_t chains;   /**< bytes of our open requests */
     cps_chain_store_t answers;  /**< bytes of separate answers and of those that wait for numbers */
     uint32_t answers_in_flight; /**< separate CON answers with copies to come */
@@ -171,6 +173,9 @@ static inline size_t cps_ep_payload_max(const cps_ep_t *ep)
     return ep->config.message_max - (ep->config.layers->opens_oscore ? CPS_EP_HEADERS : 0);
 }
 
+/** Verify and decrypt a response with that context into `in`. The errors of cps_oscore_unprotect_response. */
+CPS_MUST_USE cps_err_t cps_ep_open_answer(cps_ep_t *ep, cps_inbound_t *in, const cps_oscore_ctx_t *ctx);
+
 /** A message as events show it. */
 cps_message_t cps_ep_message(const cps_msg_t *msg);
 
@@ -181,6 +186,9 @@ void cps_react_reset(cps_ep_t *ep, const cps_inbound_t *in);
 
 /** An unprotected error response (RFC 8613 §8.2 for OSCORE's), in the ACK of a CON, as NON to a NON. `text` may be NULL. */
 void cps_react_error(cps_ep_t *ep, const cps_inbound_t *in, uint8_t code, const char *text, const uint32_t *max_age);
+
+/** The Message ID of such an answer; false where it cannot be made without taking state. */
+bool cps_react_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid);
 
 /** What the table of errors says. */
 void cps_react(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err);
@@ -204,6 +212,9 @@ void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in);
 
 /** Send answers that waited for numbers and have them now; false where the output is full and some were not tried. */
 bool cps_serve_granted(cps_ep_t *ep);
+
+/** The context changed: nothing that was asked under the one before is answered any more. */
+void cps_serve_drop(cps_ep_t *ep, cps_handle_t context);
 
 /** The store refused: answers of this context that wait are given up. */
 void cps_serve_refused(cps_ep_t *ep, cps_handle_t context);
@@ -246,6 +257,18 @@ void cps_ask_expired(cps_ep_t *ep, cps_tx_t *tx);
 
 /** A hint: Reset, unreachable, or an unprotected response to a sealed request. For a plain request the end. */
 void cps_ask_hint(cps_ep_t *ep, cps_asked_t *asked, cps_hint_t hint, const cps_inbound_t *in);
+
+/** Acknowledge an authentic response, now and when it is repeated. */
+void cps_ask_acknowledge(cps_ep_t *ep, const cps_inbound_t *in);
+
+/** Whether a request may go once more although it may have run. */
+bool cps_ask_may_repeat(const cps_asked_t *asked);
+
+/** Let a detached request go again, sealed anew and under a new token: the first in its peer's queue. */
+void cps_ask_requeue(cps_ep_t *ep, cps_asked_t *asked);
+
+/** Hold a request until the one that recovers its context is over. */
+void cps_ask_hold(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry);
 
 /** A response that belongs to a request of ours and is authentic, if it has to be. */
 cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event);

@@ -25,7 +25,7 @@ static cps_err_t open_request(cps_ep_t *ep, cps_inbound_t *in, const cps_oscopt_
     cps_map_walk_t walk;
     for (cps_oscore_entry_t *e = cps_oscore_table_first(&ep->contexts, option, &walk); e != NULL;
          e = cps_oscore_table_next(&ep->contexts, option, &walk)) {
-        if (!e->ctx.seq.usable)
+        if (!e->ctx.seq.usable && !e->rederive)
             continue; /* without sequence state it does not send, so it cannot answer either (OPS-3) */
         cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
         cps_writer_t joined = cps_writer(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
@@ -76,6 +76,18 @@ static cps_verdict_t accept(cps_ep_t *ep, cps_inbound_t *in)
     return CPS_UP;
 }
 
+/* An ID Context of appendix B.2 is wrapped on the way: of a context that is there, or to derive one. True where all is
+ * done. */
+static bool open_wrapped(cps_ep_t *ep, cps_inbound_t *in, const cps_oscopt_t *option, cps_err_t *err)
+{
+    cps_oscopt_t inside = *option;
+    if (*err != CPS_ERR_NO_CONTEXT || !option->has_kid_context ||
+        !cps_b2_unwrap(option->kid_context, &inside.kid_context))
+        return false;
+    *err = open_request(ep, in, &inside);
+    return *err == CPS_ERR_NO_CONTEXT && cps_rekey_request(ep, in, option, inside.kid_context);
+}
+
 static cps_verdict_t sealed_request(cps_ep_t *ep, cps_inbound_t *in, cps_bytes_t value)
 {
     cps_oscopt_t option;
@@ -88,11 +100,28 @@ static cps_verdict_t sealed_request(cps_ep_t *ep, cps_inbound_t *in, cps_bytes_t
     }
     if (err == CPS_OK)
         err = open_request(ep, in, &option);
+    if (open_wrapped(ep, in, &option, &err))
+        return CPS_TAKEN;
     if (err != CPS_OK) {
         refuse(ep, in, err, in->entry);
         return CPS_TAKEN;
     }
+    if (in->entry->rederive) { /* appendix B.2 step 2: this key is not used any more, and the client shall hear it */
+        if (cps_rekey_may_derive(ep, in, in->entry))
+            cps_rekey_challenge(ep, in, &in->entry->ctx);
+        return CPS_TAKEN;
+    }
     return accept(ep, in);
+}
+
+cps_err_t cps_ep_open_answer(cps_ep_t *ep, cps_inbound_t *in, const cps_oscore_ctx_t *ctx)
+{
+    cps_oscore_binding_t binding;
+    memcpy(&binding, in->asked->binding, sizeof binding);
+    cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
+    cps_writer_t joined = cps_writer(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
+    cps_oscore_work_t work = {ep->config.crypto, &plaintext, &joined};
+    return cps_oscore_unprotect_response(ctx, &work, &in->outer, &binding, &in->msg, &in->number);
 }
 
 static cps_verdict_t response_to_sealed(cps_ep_t *ep, cps_inbound_t *in)
@@ -106,12 +135,9 @@ static cps_verdict_t response_to_sealed(cps_ep_t *ep, cps_inbound_t *in)
         cps_ask_hint(ep, in->asked, CPS_HINT_RESPONSE, in);
         return CPS_TAKEN;
     }
-    cps_oscore_binding_t binding;
-    memcpy(&binding, in->asked->binding, sizeof binding);
-    cps_writer_t plaintext = cps_writer(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
-    cps_writer_t joined = cps_writer(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
-    cps_oscore_work_t work = {ep->config.crypto, &plaintext, &joined};
-    cps_err_t err = cps_oscore_unprotect_response(&in->entry->ctx, &work, &in->outer, &binding, &in->msg, &in->number);
+    if (cps_rekey_answer(ep, in, value))
+        return CPS_TAKEN;
+    cps_err_t err = cps_ep_open_answer(ep, in, &in->entry->ctx);
     in->own_piv = err == CPS_OK && in->number != CPS_OSCORE_REQUEST_NONCE;
     if (err == CPS_OK && cps_code_is_response(in->msg.code))
         return CPS_UP;

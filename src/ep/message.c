@@ -57,6 +57,9 @@ const char *cps_note_name(cps_note_kind_t kind)
         [CPS_NOTE_UNDELIVERED] = "undelivered",
         [CPS_NOTE_RESEALED] = "resealed",
         [CPS_NOTE_STORE_REFUSED] = "store_refused",
+        [CPS_NOTE_REKEY_ASKED] = "rekey_asked",
+        [CPS_NOTE_REKEY_LIMITED] = "rekey_limited",
+        [CPS_NOTE_REKEYED] = "rekeyed",
     };
     return (unsigned)kind < CPS_NOTE_COUNT ? names[kind] : "unknown";
 }

@@ -11,7 +11,7 @@ void cps_react_reset(cps_ep_t *ep, const cps_inbound_t *in)
 
 /* The Message ID of an answer: that of the CON which its ACK acknowledges, or one of ours in a NON. No peer is made, and
  * none given up, for a message that was not accepted; and refusals do not use up the IDs that answers need. */
-static bool answer_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid)
+bool cps_react_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid)
 {
     *mid = in->outer.mid;
     if (in->outer.type == CPS_CON)
@@ -22,7 +22,7 @@ static bool answer_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid)
 void cps_react_error(cps_ep_t *ep, const cps_inbound_t *in, uint8_t code, const char *text, const uint32_t *max_age)
 {
     uint16_t mid;
-    if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0 || !answer_mid(ep, in, &mid))
+    if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0 || !cps_react_mid(ep, in, &mid))
         return;
     uint8_t options[16];
     cps_writer_t ow = cps_writer(options, sizeof options);

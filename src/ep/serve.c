@@ -446,6 +446,16 @@ void cps_serve_refused(cps_ep_t *ep, cps_handle_t context)
     ep->waiting_count += kept_count;
 }
 
+void cps_serve_drop(cps_ep_t *ep, cps_handle_t context)
+{
+    cps_serve_refused(ep, context);
+    for (uint32_t i = 0; i < ep->served.pool.touched; i++) {
+        cps_served_t *served = cps_served_at(&ep->served, i);
+        if (cps_pool_live(&ep->served.pool, i) && served->context == context)
+            end(ep, served, CPS_DEDUP_SILENT);
+    }
+}
+
 void cps_serve_tick(cps_ep_t *ep)
 {
     uint32_t index;
