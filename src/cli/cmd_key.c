@@ -32,6 +32,7 @@ enum option {
     OPTION_NEXT,
     OPTION_WEAK,
     OPTION_SECRET,
+    OPTION_NO_REKEY,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_COUNT
@@ -51,6 +52,8 @@ static const optionrow_t options[OPTION_COUNT] = {
     [OPTION_NEXT] = {{0, "next-sequence", "N", "it has sent only numbers below N", false}, AT(next)},
     [OPTION_WEAK] = {{0, "weak", NULL, "take a Master Secret of fewer than 16 bytes", false}, AT(weak)},
     [OPTION_SECRET] = {{0, "secret", NULL, "show the secret too", false}, AT(secret)},
+    [OPTION_NO_REKEY] = {{0, "no-rekey", NULL, "the peer cannot ask for fresh keys (RFC 8613 B.2)", false},
+                         AT(no_rekey)},
     [OPTION_JSON] = {{0, "json", NULL, "as JSON", false}, AT(json)},
     [OPTION_HELP] = {{'h', "help", NULL, NULL, false}, AT(help)},
 };
@@ -68,13 +71,14 @@ typedef struct subrow {
 static const subrow_t subcommands[] = {
     {"new", "NAME", "make a key: ours goes into the keyring, the peer's into a file",
      TAKES(OPTION_PEER) | TAKES(OPTION_FOR) | TAKES(OPTION_ALGORITHM) | TAKES(OPTION_HKDF) | TAKES(OPTION_WINDOW) |
-         TAKES(OPTION_ID_CONTEXT) | TAKES(OPTION_OUTPUT),
+         TAKES(OPTION_ID_CONTEXT) | TAKES(OPTION_OUTPUT) | TAKES(OPTION_NO_REKEY),
      cps_key_new},
     {"list", NULL, "the keys of the keyring", TAKES(OPTION_JSON), cps_key_list},
     {"show", "NAME", "one key", TAKES(OPTION_SECRET), cps_key_show},
     {"import", "FILE", "take a key from a .cred file, - (standard input) or credential:NAME",
      TAKES(OPTION_NAME) | TAKES(OPTION_UNUSED) | TAKES(OPTION_NEXT) | TAKES(OPTION_WEAK) | TAKES(OPTION_FOR),
      cps_key_import},
+    {"rekey", "NAME", "derive fresh keys from the same secret (RFC 8613 B.2) with the next request", 0, cps_key_rekey},
     {"remove", "NAME", "forget a key; its sequence numbers are kept, so that it never starts anew", 0, cps_key_remove},
 };
 

@@ -24,7 +24,7 @@ typedef struct cps_key_ask {
     const char *output;
     const char *name;
     const char *next;
-    bool unused, weak, secret, json, help;
+    bool unused, weak, secret, json, no_rekey, help;
 } cps_key_ask_t;
 
 /** The subcommands: the exit code. */
@@ -33,6 +33,7 @@ int cps_key_list(const cps_key_ask_t *ask);
 int cps_key_show(const cps_key_ask_t *ask);
 int cps_key_import(const cps_key_ask_t *ask);
 int cps_key_remove(const cps_key_ask_t *ask);
+int cps_key_rekey(const cps_key_ask_t *ask);
 
 /** Say why, and give the exit code of `err`. */
 __attribute__((format(printf, 3, 4))) int cps_key_fail(const cps_key_ask_t *ask, cps_err_t err, const char *format,
@@ -40,6 +41,9 @@ __attribute__((format(printf, 3, 4))) int cps_key_fail(const cps_key_ask_t *ask,
 
 /** Open the keyring, made with `create`; 0, or the exit code with the sentence said. */
 int cps_key_open(const cps_key_ask_t *ask, bool create, bool read_only, cps_store_t **out);
+
+/** Say that there is no such key, and which is meant perhaps; or what else `err` of looking for it says. */
+int cps_key_say_none(const cps_key_ask_t *ask, cps_store_t *store, cps_err_t err);
 
 /** 0, or the exit code with the sentence said, for a name, a pattern. NULL passes. */
 int cps_key_check_name(const cps_key_ask_t *ask, const char *name);

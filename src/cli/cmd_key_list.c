@@ -26,6 +26,8 @@ static const char *window_text(const cps_store_loaded_t *loaded, char out[32])
 {
     if (loaded->key.retired)
         snprintf(out, 32, "retired");
+    else if (loaded->key.rekey)
+        snprintf(out, 32, "rekey due");
     else
         snprintf(out, 32, "%u, %s", loaded->key.window, loaded->state.window_known ? "ok" : "unknown");
     return out;
@@ -50,7 +52,7 @@ static bool add_line(table_t *table, const cps_store_loaded_t *loaded)
     const cps_store_key_t *key = &loaded->key;
     snprintf((*line)[NAME], CELL_MAX, "%s", key->name);
     snprintf((*line)[PEER], CELL_MAX, "%s", key->peer[0] != '\0' ? key->peer : "-");
-    if (loaded->result != CPS_OK) {
+    if (loaded->result != CPS_OK && !(loaded->result == CPS_ERR_STATE_LOST && key->rekey)) {
         snprintf((*line)[WINDOW], CELL_MAX, "%s", loaded->result == CPS_ERR_STATE_LOST ? "state lost" : "damaged");
         return true;
     }
@@ -100,6 +102,8 @@ static void json_key(const cps_store_loaded_t *loaded, const char *before)
     json_member("peer", key->peer);
     json_member("used_for", key->pattern);
     json_member("state", loaded->result == CPS_OK ? "ok" : cps_err_name(loaded->result));
+    if (key->rekey)
+        printf(", \"rekey\": true");
     if (loaded->result == CPS_OK) {
         printf(", \"sender\": \"%s\"", key->sender_id.len != 0 ? cps_key_id(&key->sender_id, hex) : "");
         printf(", \"recipient\": \"%s\"", key->recipient_id.len != 0 ? cps_key_id(&key->recipient_id, hex) : "");
@@ -107,8 +111,9 @@ static void json_key(const cps_store_loaded_t *loaded, const char *before)
         json_member("hkdf", cps_key_hash(key));
         printf(", \"next_seq\": %llu, \"leased_to\": %llu", (unsigned long long)loaded->state.next,
                (unsigned long long)loaded->ceiling);
-        printf(", \"window\": %u, \"window_known\": %s, \"retired\": %s", key->window,
-               loaded->state.window_known ? "true" : "false", key->retired ? "true" : "false");
+        printf(", \"window\": %u, \"window_known\": %s", key->window, loaded->state.window_known ? "true" : "false");
+        printf(", \"retired\": %s, \"rederivable\": %s", key->retired ? "true" : "false",
+               key->rederivable ? "true" : "false");
     }
     putchar('}');
 }
@@ -185,6 +190,8 @@ static void print_key(const cps_key_ask_t *ask, const cps_store_loaded_t *loaded
     printf("%-12s%llu\n", "next seq", (unsigned long long)loaded->state.next);
     printf("%-12s%llu\n", "leased to", (unsigned long long)loaded->ceiling);
     printf("%-12s%s\n", "window", window_text(loaded, window));
+    printf("%-12s%s\n", "rekey",
+           key->rekey ? "due with the next request" : (key->rederivable ? "allowed" : "not allowed"));
     print_hex("state id", cps_bytes(key->state_id, sizeof key->state_id)); /* one way from the key: no secret */
     if (!ask->secret)
         return;
@@ -193,7 +200,7 @@ static void print_key(const cps_key_ask_t *ask, const cps_store_loaded_t *loaded
     print_hex("secret", cps_bytes(key->secret, key->secret_len));
 }
 
-static int no_such_key(const cps_key_ask_t *ask, cps_store_t *store, cps_err_t err)
+int cps_key_say_none(const cps_key_ask_t *ask, cps_store_t *store, cps_err_t err)
 {
     cps_store_key_t key;
     int64_t cursor = 0;
@@ -214,9 +221,9 @@ static int show(const cps_key_ask_t *ask, cps_store_t *store, cps_store_loaded_t
 {
     cps_err_t err = store->table->key_get(store, ask->word, &loaded->key);
     if (err != CPS_OK)
-        return no_such_key(ask, store, err);
+        return cps_key_say_none(ask, store, err);
     err = store->table->state_get(store, &loaded->key, &loaded->state, &loaded->ceiling);
-    if (err != CPS_OK)
+    if (err != CPS_OK && !(err == CPS_ERR_STATE_LOST && loaded->key.rekey))
         return cps_key_fail(ask, err, "%s: %s", ask->word, cps_err_text(err));
     print_key(ask, loaded);
     return 0;
@@ -242,7 +249,7 @@ static int remove_key(const cps_key_ask_t *ask, cps_store_t *store, cps_store_ke
     int64_t pid = 0;
     cps_err_t err = store->table->key_get(store, ask->word, key);
     if (err != CPS_OK)
-        return no_such_key(ask, store, err);
+        return cps_key_say_none(ask, store, err);
     err = store->table->lock(store, key, &pid); /* a key that is in use stays */
     if (err == CPS_ERR_IN_USE)
         return cps_key_fail(ask, err, "%s: context in use by pid %lld", ask->word, (long long)pid);

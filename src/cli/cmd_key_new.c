@@ -40,6 +40,7 @@ static int set_rest(const cps_key_ask_t *ask, cps_store_key_t *key)
     if (ask->window != NULL && !cps_arg_number(ask->window, 64, &window))
         return cps_usage(ask->command, "\"%s\" is no size of a replay window: 0 to 64", ask->window);
     key->window = (uint8_t)window;
+    key->rederivable = !ask->no_rekey;
     key->has_id_context = ask->id_context != NULL;
     if (ask->id_context == NULL)
         return 0;

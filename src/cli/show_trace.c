@@ -176,6 +176,9 @@ static void on_note(void *user, const cps_event_note_t *note)
         fprintf(stderr, "< %s %s (not sealed: a hint, no answer; waiting for the genuine one)\n",
                 cps_code_digits((uint8_t)note->number, digits), cps_code_text((uint8_t)note->number));
         break;
+    case CPS_NOTE_REKEYED:
+        fputs("* fresh keys derived (RFC 8613 B.2), and stored\n", stderr);
+        break;
     case CPS_NOTE_BAD_ANSWER:
         fputs("< an answer that does not verify: dropped\n", stderr);
         break;

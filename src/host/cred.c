@@ -28,6 +28,7 @@ typedef struct raw {
     const char *algorithm;
     uint32_t hkdf;
     uint32_t window;
+    bool rederivable;
     bool fresh;
     bool used;
 } raw_t;
@@ -55,6 +56,8 @@ static const cps_conf_row_t rows[] = {
     {RAW("hkdf", &cps_conf_choice, hkdf), .choices = hashes, .fallback = "sha256", .help = "Hash of the HKDF."},
     {RAW("window", &cps_conf_number, window), .max = 64, .fallback = "32",
      .help = "Size of the replay window; 0 takes rising numbers alone."},
+    {RAW("rederivable", &cps_conf_bool, rederivable), .fallback = "false",
+     .help = "Fresh keys by RFC 8613 appendix B.2 are allowed."},
     {RAW("fresh", &cps_conf_bool, fresh), .fallback = "false", .help = "Nothing was ever sent with it."},
     {RAW("used", &cps_conf_bool, used), .fallback = "false", .help = "It was imported."},
 };
@@ -142,6 +145,7 @@ static void fill_key(cps_store_key_t *key, const raw_t *raw, const cps_aead_t *a
     key->aead = aead->cose;
     key->hash = (uint8_t)raw->hkdf;
     key->window = (uint8_t)raw->window;
+    key->rederivable = raw->rederivable;
 }
 
 /* ---- read ---- */
@@ -248,6 +252,7 @@ static void put_key(cps_writer_t *w, const cps_store_key_t *key)
     put_text(w, "hkdf", hashes[key->hash]);
     cps_write_str(w, "window: ");
     cps_write_str(w, number);
+    cps_write_str(w, key->rederivable ? "\nrederivable: true" : "");
     cps_write_str(w, "\nfresh: true\n");
 }
 

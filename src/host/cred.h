@@ -13,6 +13,7 @@
  *     algorithm: "AES-CCM-16-64-128"    # or its COSE number
  *     hkdf: "sha256"
  *     window: 32
+ *     rederivable: true                 # fresh keys by RFC 8613 appendix B.2 are allowed; false where it is absent
  *     fresh: true                       # made by key new: nothing was ever sent with it
  *     used: true                        # after it was imported
  */

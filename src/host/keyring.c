@@ -102,13 +102,15 @@ static cps_err_t add(cps_keyring_t *k, const cps_store_key_t *key, const cps_sto
                              .aead = key->aead,
                              .hash = key->hash,
                              .window_size = key->window,
-                             .has_state = true,
+                             .has_state = !key->rekey,
                              .next_number = state->next,
                              .ceiling = ceiling,
                              .window_known = state->window_known,
                              .window_next = state->window_next,
                              .window_seen = state->window_seen,
-                             .user = k->count};
+                             .user = k->count,
+                             .rederivable = key->rederivable,
+                             .rederive = key->rekey};
     cps_err_t err = cps_ep_context_add(k->ep, &context, &credential->context);
     if (err != CPS_OK) {
         free(credential);
@@ -169,16 +171,17 @@ static cps_err_t first_lease(cps_keyring_t *k, const cps_store_key_t *key, uint6
 /* Lock, read, make it used up; then, and not before, the endpoint hears of the context. */
 cps_err_t cps_keyring_own_key(cps_keyring_t *k, const cps_store_key_t *key, uint32_t wait_ms, bool lease)
 {
-    cps_store_state_t state;
-    uint64_t ceiling;
+    cps_store_state_t state = {0};
+    uint64_t ceiling = 0;
     if (key->retired)
         return cps_keyring_say(k, CPS_ERR_RETIRED, key->name, cps_err_text(CPS_ERR_RETIRED));
     cps_err_t err = lock(k, key, wait_ms);
     if (err != CPS_OK)
         return err;
-    err = k->store->table->state_get(k->store, key, &state, &ceiling);
+    if (!key->rekey) /* of a marked one nothing counts but that it is ours */
+        err = k->store->table->state_get(k->store, key, &state, &ceiling);
     ceiling = 0;
-    if (err == CPS_OK && lease)
+    if (err == CPS_OK && lease && !key->rekey)
         err = first_lease(k, key, state.next, &ceiling);
     if (err != CPS_OK)
         cps_keyring_say_store(k, err);
@@ -229,12 +232,15 @@ static cps_err_t own_named(cps_keyring_t *k, const char *names)
 
 static cps_err_t take_loaded(cps_keyring_t *k, cps_store_loaded_t *loaded)
 {
-    if (loaded->result == CPS_ERR_IN_USE) /* wait for that one by itself */
+    bool marked = loaded->result == CPS_ERR_STATE_LOST && loaded->key.rekey;
+    if (loaded->result == CPS_ERR_IN_USE || marked) /* wait for that one by itself */
         return loaded->key.retired ? CPS_OK : cps_keyring_own_key(k, &loaded->key, CPS_KEYRING_WAIT_MS, false);
     if (loaded->result != CPS_OK)
         return cps_keyring_say(k, loaded->result, loaded->key.name, cps_err_text(loaded->result));
-    if (!loaded->key.retired)
-        return add(k, &loaded->key, &loaded->state, 0);
+    if (!loaded->key.retired) {
+        const cps_store_state_t none = {0};
+        return add(k, &loaded->key, loaded->key.rekey ? &none : &loaded->state, 0);
+    }
     k->store->table->unlock(k->store, &loaded->key);
     return CPS_OK;
 }
@@ -259,16 +265,25 @@ static cps_err_t own_all(cps_keyring_t *k)
     return err;
 }
 
+/* Whether its key is to be derived anew before anything is sent. */
+static bool not_used(const cps_keyring_t *k, const cps_credential_t *credential)
+{
+    cps_context_state_t state;
+    return cps_ep_context_state(k->ep, credential->context, &state) == CPS_OK && state.rederive;
+}
+
 /* One commit for all, before anything is accepted under them. */
 static cps_err_t invalidate(cps_keyring_t *k)
 {
     cps_store_lease_t *leases = calloc(k->count + 1, sizeof *leases);
     if (leases == NULL)
         return CPS_ERR_MEMORY;
+    size_t count = 0;
     for (size_t i = 0; i < k->count; i++)
-        memcpy(leases[i].state_id, k->list[i]->state_id, sizeof leases[i].state_id);
-    cps_err_t err = k->count == 0 ? CPS_OK : k->store->table->lease(k->store, leases, k->count, true, false);
-    for (size_t i = 0; i < k->count && err == CPS_OK; i++)
+        if (!not_used(k, k->list[i]))
+            memcpy(leases[count++].state_id, k->list[i]->state_id, CPS_STORE_ID_LEN);
+    cps_err_t err = count == 0 ? CPS_OK : k->store->table->lease(k->store, leases, count, true, false);
+    for (size_t i = 0; i < count && err == CPS_OK; i++)
         err = leases[i].result;
     free(leases);
     return err == CPS_OK ? CPS_OK : cps_keyring_say_store(k, err);
@@ -324,21 +339,59 @@ void cps_keyring_lease(const cps_keyring_t *keyring, const cps_event_job_t *job,
     lease->ceiling = job->number;
 }
 
-/* Take the context out of the endpoint. False where there was none. */
-static bool close_context(cps_keyring_t *k, const cps_credential_t *credential, cps_store_closing_t *closing)
+void cps_keyring_renewal(const cps_keyring_t *keyring, const cps_event_job_t *job, cps_store_renewal_t *renewal)
+{
+    const cps_credential_t *credential = cps_keyring_at(keyring, job->user);
+    *renewal = (cps_store_renewal_t){.ceiling = job->number, .id_context.len = job->id_context_len};
+    memcpy(renewal->id_context.data, job->id_context, job->id_context_len);
+    memcpy(renewal->state_id, job->state_id, sizeof renewal->state_id);
+    memcpy(renewal->window_id, job->window_id, sizeof renewal->window_id);
+    if (credential != NULL)
+        memcpy(renewal->old_window_id, credential->window_id, sizeof renewal->old_window_id);
+}
+
+void cps_keyring_renewed(cps_keyring_t *keyring, const cps_event_job_t *job)
+{
+    if (job->user >= keyring->count)
+        return;
+    cps_credential_t *credential = keyring->list[job->user];
+    memcpy(credential->state_id, job->state_id, sizeof credential->state_id);
+    memcpy(credential->window_id, job->window_id, sizeof credential->window_id);
+}
+
+static void fill_closing(cps_store_closing_t *closing, const cps_credential_t *credential,
+                         const cps_context_state_t *state)
+{
+    memcpy(closing->state_id, credential->state_id, sizeof closing->state_id);
+    memcpy(closing->window_id, credential->window_id, sizeof closing->window_id);
+    closing->next = state->next_number;
+    closing->window_known = state->window_known;
+    closing->window_next = state->window_next;
+    closing->window_seen = state->window_seen;
+}
+
+/* A peer asked for fresh keys, and the run came to nothing: the next process begins with it. */
+static cps_err_t mark(cps_keyring_t *k, const cps_credential_t *credential)
+{
+    cps_store_key_t key = {0}; /* it is found by its identifier alone */
+    memcpy(key.window_id, credential->window_id, sizeof key.window_id);
+    return k->store->table->key_mark(k->store, &key);
+}
+
+/* Take the context out of the endpoint. False where nothing of it is saved. */
+static bool close_context(cps_keyring_t *k, const cps_credential_t *credential, cps_store_closing_t *closing,
+                          cps_err_t *marked)
 {
     cps_context_state_t state;
     if (cps_ep_context_state(k->ep, credential->context, &state) != CPS_OK)
         return false;
     memset(closing, 0, sizeof *closing);
-    memcpy(closing->state_id, credential->state_id, sizeof closing->state_id);
-    memcpy(closing->window_id, credential->window_id, sizeof closing->window_id);
-    closing->next = state.next_number;
-    closing->window_known = state.window_known;
-    closing->window_next = state.window_next;
-    closing->window_seen = state.window_seen;
+    fill_closing(closing, credential, &state);
     /* else it would go on under numbers that are saved as free */
-    return cps_ep_context_remove(k->ep, credential->context) == CPS_OK;
+    bool out = cps_ep_context_remove(k->ep, credential->context) == CPS_OK;
+    if (state.rederive && *marked == CPS_OK)
+        *marked = mark(k, credential);
+    return out && !state.rederive;
 }
 
 static bool goes_always(const cps_credential_t *credential)
@@ -351,14 +404,17 @@ cps_err_t cps_keyring_close(cps_keyring_t *k, bool (*goes)(const cps_credential_
 {
     cps_store_closing_t unsaved;
     cps_store_closing_t *closings = calloc(k->count + 1, sizeof *closings);
+    cps_err_t marked = CPS_OK;
     size_t count = 0;
     for (size_t i = 0; i < k->count; i++)
         if (goes(k->list[i]))
-            count += close_context(k, k->list[i], closings != NULL ? &closings[count] : &unsaved) ? 1 : 0;
+            count += close_context(k, k->list[i], closings != NULL ? &closings[count] : &unsaved, &marked) ? 1 : 0;
     if (closings == NULL)
         return CPS_ERR_MEMORY;
     cps_err_t err = count == 0 ? CPS_OK : k->store->table->save(k->store, closings, count);
     free(closings);
+    if (err == CPS_OK)
+        err = marked;
     return err == CPS_OK ? CPS_OK : cps_keyring_say_store(k, err);
 }
 

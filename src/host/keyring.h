@@ -68,11 +68,17 @@ void cps_keyring_abort(cps_keyring_t *keyring);
 /** The credential of an event's `user`; NULL where there is none. */
 const cps_credential_t *cps_keyring_at(const cps_keyring_t *keyring, uint64_t user);
 
+/** Fill the renewal that a CPS_JOB_REKEY asks for. */
+void cps_keyring_renewal(const cps_keyring_t *keyring, const cps_event_job_t *job, cps_store_renewal_t *renewal);
+
+/** The store has it: what is leased and saved from here on is the new key's. Before the endpoint hears of it. */
+void cps_keyring_renewed(cps_keyring_t *keyring, const cps_event_job_t *job);
+
 /** Fill the lease that a job asks for. */
 void cps_keyring_lease(const cps_keyring_t *keyring, const cps_event_job_t *job, cps_store_lease_t *lease);
 
 /** At a clean exit, with no lease under way: take the contexts out of the endpoint, so that nothing is sealed or accepted
- * any more, and save next numbers and windows in one commit. */
+ * any more, and save next numbers and windows in one commit. Keys that are not used any more are marked for a rekey. */
 CPS_MUST_USE cps_err_t cps_keyring_save(cps_keyring_t *keyring);
 
 /** The sentence of the last error. */

@@ -20,12 +20,15 @@ struct cps_leases {
 typedef struct asking {
     cps_leases_t *leases;
     cps_event_t event;
+    cps_store_renewal_t renewal; /* of a CPS_JOB_REKEY */
 } asking_t;
 
 static void answer(cps_leases_t *l, const cps_event_t *event, cps_err_t result, const char *sentence)
 {
-    cps_command_t done = {.kind = CPS_COMMAND_JOB_DONE,
-                          .u.job_done = {.job = event->handle, .result = result, .number = event->u.job.number}};
+    cps_command_t done = {
+        .kind = CPS_COMMAND_JOB_DONE,
+        .u.job_done = {
+            .job = event->handle, .result = result, .number = event->u.job.number, .kind = event->u.job.kind}};
     if (result != CPS_OK && l->refused != NULL)
         l->refused(l->user, result, sentence);
     if (cps_worker_submit(l->worker, &done, NULL) != CPS_OK)
@@ -41,18 +44,48 @@ static void on_done(void *user, const cps_storejob_granted_t *granted)
     free(asking);
 }
 
-void cps_leases_job(cps_leases_t *leases, const cps_event_t *event)
+static cps_err_t ask_lease(cps_leases_t *l, asking_t *asking)
 {
     cps_store_lease_t lease;
+    cps_keyring_lease(l->keyring, &asking->event.u.job, &lease);
+    const cps_storejob_lease_t request = {.leases = &lease, .count = 1, .done = on_done, .user = asking};
+    return cps_storejob_lease(l->jobs, &request);
+}
+
+/* In the store's thread. */
+static cps_err_t renew(cps_store_t *store, void *user)
+{
+    const asking_t *asking = user;
+    return store->table->key_renew(store, &asking->renewal);
+}
+
+static void on_renewed(void *user, cps_err_t err, const char *detail)
+{
+    asking_t *asking = user;
+    cps_leases_t *l = asking->leases;
+    l->under_way--;
+    if (err == CPS_OK)
+        cps_keyring_renewed(l->keyring, &asking->event.u.job);
+    answer(l, &asking->event, err, detail);
+    free(asking);
+}
+
+static cps_err_t ask_renewal(cps_leases_t *l, asking_t *asking)
+{
+    cps_keyring_renewal(l->keyring, &asking->event.u.job, &asking->renewal);
+    const cps_storejob_run_t request = {.work = renew, .done = on_renewed, .user = asking};
+    return cps_storejob_run(l->jobs, &request);
+}
+
+void cps_leases_job(cps_leases_t *leases, const cps_event_t *event)
+{
     asking_t *asking = malloc(sizeof *asking);
     if (asking == NULL) {
         answer(leases, event, CPS_ERR_MEMORY, cps_err_text(CPS_ERR_MEMORY));
         return;
     }
-    *asking = (asking_t){leases, *event};
-    cps_keyring_lease(leases->keyring, &event->u.job, &lease);
-    cps_storejob_lease_t request = {.leases = &lease, .count = 1, .done = on_done, .user = asking};
-    cps_err_t err = cps_storejob_lease(leases->jobs, &request);
+    *asking = (asking_t){.leases = leases, .event = *event};
+    cps_err_t err = event->u.job.kind == CPS_JOB_REKEY ? ask_renewal(leases, asking) : ask_lease(leases, asking);
     if (err == CPS_OK) {
         leases->under_way++;
         return;
