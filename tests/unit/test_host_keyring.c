@@ -162,6 +162,40 @@ static void what_was_saved_is_used_up_before_anything_is_accepted(void **state)
     store->table->close(store);
 }
 
+/* Of a key that is to be derived anew nothing counts but the secret: its numbers neither go out nor come back. */
+static void a_marked_key_is_owned_without_its_numbers(void **state)
+{
+    (void)state;
+    bench_t b;
+    cps_store_t *store;
+    cps_store_key_t key;
+    cps_store_state_t at;
+    cps_context_state_t context;
+    uint64_t ceiling;
+    const cps_credential_t *door;
+    assert_ok(cps_store_mem_open(&store));
+    open_bench(&b, store);
+    add_key(&b, "door", "", "me");
+    assert_ok(cps_keyring_own(b.keyring, "door", 0, &door)); /* numbers up to 64 may have been used */
+    close_bench(&b);
+    assert_ok(store->table->key_get(store, "door", &key));
+    assert_ok(store->table->key_mark(store, &key));
+    for (int daemon = 0; daemon < 2; daemon++) {
+        open_bench(&b, store);
+        if (daemon)
+            assert_ok(cps_keyring_load(b.keyring, NULL));
+        else
+            assert_ok(cps_keyring_own(b.keyring, "door", 0, &door));
+        assert_ok(cps_ep_context_state(b.ep, cps_keyring_at(b.keyring, 0)->context, &context));
+        assert_true(context.rederive && context.ceiling == 0 && !context.window_known);
+        assert_ok(cps_keyring_save(b.keyring));
+        close_bench(&b);
+        assert_ok(store->table->state_get(store, &key, &at, &ceiling));
+        assert_int_equal(at.next, 64);
+    }
+    store->table->close(store);
+}
+
 static void the_most_specific_pattern_is_chosen(void **state)
 {
     (void)state;
@@ -313,6 +347,7 @@ static const cps_case_t cases[] = {
     {"", "a command sends under its first lease", a_command_sends_under_its_first_lease},
     {"", "what was saved is used up before anything is accepted",
      what_was_saved_is_used_up_before_anything_is_accepted},
+    {"", "a marked key is owned without its numbers", a_marked_key_is_owned_without_its_numbers},
     {"", "the most specific pattern is chosen", the_most_specific_pattern_is_chosen},
     {"OPS-13", "leases of one turn are one commit", leases_of_one_turn_are_one_commit},
     {"", "a full disk stops sending and room resumes it", a_full_disk_stops_sending_and_room_resumes_it},

@@ -157,6 +157,35 @@ static void a_backup_is_rekeyed(void **state)
     box_drop(&copy);
 }
 
+/* A renewal is counted like a lease: a copy of before it, put back in place, is told. */
+static void an_old_copy_put_back_is_told(void **state)
+{
+    (void)state;
+    box_t box;
+    size_t len;
+    int64_t pid;
+    box_make(&box);
+    cps_store_t *s = box_open(&box);
+    cps_store_key_t k = add_sample(s, 1, 1);
+    lock_key(s, &k);
+    assert_ok(renew(s, &k, 1, 64));
+    s->table->close(s);
+    uint8_t *old = read_file(box.path, &len);
+    s = box_open(&box);
+    lock_key(s, &k);
+    cps_store_key_t newer = k;
+    assert_ok(renew(s, &newer, 2, 64));
+    s->table->close(s);
+    write_file(box.path, old, len);
+    (void)unlink(box_file(&box, "-wal"));
+    free(old);
+    s = box_open(&box);
+    assert_err(CPS_ERR_STATE_LOST, s->table->lock(s, &k, &pid));
+    assert_non_null(strstr(cps_store_detail(), "older than what was sent"));
+    s->table->close(s);
+    box_drop(&box);
+}
+
 /* ---- power cuts ---- */
 
 /* One key, derived anew three times; the power goes after so many calls, or never. Gives how many there were. */
@@ -218,6 +247,7 @@ static const cps_case_t cases[] = {
     {"", "a derived key takes the place of the one before, with state and lock", takes_the_place},
     {"", "what is no renewal is refused, and the old key stands", refused},
     {"", "a backup is rekeyed, and sends", a_backup_is_rekeyed},
+    {"", "an old copy put back after a renewal is told", an_old_copy_put_back_is_told},
     {"", "a power cut leaves the old key or the new one", a_cut_leaves_the_old_key_or_the_new_one},
 };
 
