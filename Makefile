@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 CONFIGURE = cmake -S . -B $(BUILD) -G Ninja -DCMAKE_INSTALL_PREFIX=$(PREFIX)
 
-.PHONY: all demo check check-long soak conformance bench fuzz format install clean
+.PHONY: all demo check check-long soak conformance bench bench-instructions fuzz format install clean
 
 all:
 	tools/setup build
@@ -42,6 +42,12 @@ bench:
 	cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DCOAPSULE_BENCH=ON -DCOAPSULE_TESTS=OFF >/dev/null
 	cmake --build build-bench
 	for program in build-bench/bench/bench_*; do $$program || exit 1; done
+
+bench-instructions: # what a request costs, counted, against bench/instructions.budget
+	tools/setup long
+	cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DCOAPSULE_BENCH=ON -DCOAPSULE_TESTS=OFF >/dev/null
+	cmake --build build-bench --target hot_path
+	tools/bench-instructions
 
 fuzz:           # each fuzzer for SECONDS, and the lines that they reach
 	tools/setup long
