@@ -84,10 +84,37 @@ static inline cps_reader_t cps_reader(cps_bytes_t b)
 static inline size_t cps_reader_left(const cps_reader_t *r) { return r->failed ? 0 : (size_t)(r->end - r->cur); }
 
 /** The next `len` bytes as a view into the source; an empty view and a failed reader where there are fewer. */
-cps_bytes_t cps_read_bytes(cps_reader_t *r, size_t len);
-uint8_t cps_read_u8(cps_reader_t *r);
-uint16_t cps_read_u16(cps_reader_t *r); /* big-endian */
-uint32_t cps_read_u32(cps_reader_t *r); /* big-endian */
+static inline cps_bytes_t cps_read_bytes(cps_reader_t *r, size_t len)
+{
+    if (r->failed || (size_t)(r->end - r->cur) < len) {
+        r->failed = true;
+        return cps_bytes(NULL, 0);
+    }
+    cps_bytes_t view = cps_bytes(r->cur, len);
+    r->cur += len;
+    return view;
+}
+
+/** The next byte; 0 and a failed reader at the end. */
+static inline uint8_t cps_read_u8(cps_reader_t *r)
+{
+    cps_bytes_t b = cps_read_bytes(r, 1);
+    return b.len == 1 ? b.ptr[0] : 0;
+}
+
+/** The next big-endian number of 16 bits; 0 and a failed reader where it is cut short. */
+static inline uint16_t cps_read_u16(cps_reader_t *r)
+{
+    cps_bytes_t b = cps_read_bytes(r, 2);
+    return b.len == 2 ? cps_be16(b.ptr) : 0;
+}
+
+/** The next big-endian number of 32 bits; 0 and a failed reader where it is cut short. */
+static inline uint32_t cps_read_u32(cps_reader_t *r)
+{
+    cps_bytes_t b = cps_read_bytes(r, 4);
+    return b.len == 4 ? cps_be32(b.ptr) : 0;
+}
 
 /** A cursor that fills a caller's buffer. */
 typedef struct cps_writer {
@@ -113,15 +140,52 @@ static inline cps_bytes_t cps_written(const cps_writer_t *w)
 /** How many bytes still fit; 0 once it failed. */
 static inline size_t cps_writer_room(const cps_writer_t *w) { return w->failed ? 0 : (size_t)(w->end - w->cur); }
 
-/** Write bytes, numbers (big-endian) or a string without its final zero; all of it or, failing, nothing. */
-void cps_write_bytes(cps_writer_t *w, cps_bytes_t b);
-void cps_write_u8(cps_writer_t *w, uint8_t v);
-void cps_write_u16(cps_writer_t *w, uint16_t v); /* big-endian */
-void cps_write_u32(cps_writer_t *w, uint32_t v); /* big-endian */
-void cps_write_str(cps_writer_t *w, const char *s);
-
 /** Reserve `len` bytes to be filled by the caller; NULL and a failed writer where they do not fit. */
-uint8_t *cps_write_skip(cps_writer_t *w, size_t len);
+static inline uint8_t *cps_write_skip(cps_writer_t *w, size_t len)
+{
+    if (w->failed || (size_t)(w->end - w->cur) < len) {
+        w->failed = true;
+        return NULL;
+    }
+    uint8_t *place = w->cur;
+    w->cur += len;
+    return place;
+}
+
+/** Write bytes: all of them or, failing, none. */
+static inline void cps_write_bytes(cps_writer_t *w, cps_bytes_t b)
+{
+    uint8_t *place = b.len == 0 ? NULL : cps_write_skip(w, b.len);
+    if (place != NULL)
+        memcpy(place, b.ptr, b.len);
+}
+
+/** Write a byte. */
+static inline void cps_write_u8(cps_writer_t *w, uint8_t v)
+{
+    uint8_t *place = cps_write_skip(w, 1);
+    if (place != NULL)
+        *place = v;
+}
+
+/** Write 16 bits, big-endian. */
+static inline void cps_write_u16(cps_writer_t *w, uint16_t v)
+{
+    uint8_t *place = cps_write_skip(w, 2);
+    if (place != NULL)
+        cps_put_be16(place, v);
+}
+
+/** Write 32 bits, big-endian. */
+static inline void cps_write_u32(cps_writer_t *w, uint32_t v)
+{
+    uint8_t *place = cps_write_skip(w, 4);
+    if (place != NULL)
+        cps_put_be32(place, v);
+}
+
+/** Write a string without its final zero. */
+static inline void cps_write_str(cps_writer_t *w, const char *s) { cps_write_bytes(w, cps_bytes_str(s)); }
 
 /** CPS_OK, or CPS_ERR_NO_SPACE where something did not fit. */
 static inline cps_err_t cps_writer_err(const cps_writer_t *w) { return w->failed ? CPS_ERR_NO_SPACE : CPS_OK; }
