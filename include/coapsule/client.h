@@ -63,7 +63,8 @@ typedef struct cps_client_request {
 #define CPS_CLIENT_REQUEST(...) (&(cps_client_request_t){.size = sizeof(cps_client_request_t), __VA_ARGS__})
 
 /**
- * Send a request and wait for the end. CPS_OK: there is a response, sealed if the request was, whatever its code.
+ * Send a request and wait for the end. CPS_OK: there is a response, sealed if the request was, whatever its code. FETCH,
+ * PATCH and iPATCH need a Content-Format among the options (RFC 8132 §2.3.1).
  *
  * CPS_ERR_OUTCOME_UNKNOWN: no genuine answer; it may have been carried out. CPS_ERR_SECURITY: could not be sealed,
  * opened or proven fresh; nothing was delivered. CPS_ERR_TIMEOUT, CPS_ERR_RESET, CPS_ERR_UNREACHABLE: not sealed, no
@@ -84,6 +85,22 @@ CPS_API CPS_MUST_USE cps_err_t cps_client_put(cps_client_t *client, const char *
 CPS_API CPS_MUST_USE cps_err_t cps_client_post(cps_client_t *client, const char *uri, const char *text,
                                                cps_response_t **response);
 CPS_API CPS_MUST_USE cps_err_t cps_client_delete(cps_client_t *client, const char *uri, cps_response_t **response);
+
+/** FETCH, PATCH and iPATCH (RFC 8132) with a body in Content-Format `format`: what they mean is said by it. iPATCH is for
+ * what may be done twice. Owner thread. */
+CPS_API CPS_MUST_USE cps_err_t cps_client_fetch(cps_client_t *client, const char *uri, uint16_t format,
+                                                cps_bytes_t body, cps_response_t **response);
+CPS_API CPS_MUST_USE cps_err_t cps_client_patch(cps_client_t *client, const char *uri, uint16_t format,
+                                                cps_bytes_t body, cps_response_t **response);
+CPS_API CPS_MUST_USE cps_err_t cps_client_ipatch(cps_client_t *client, const char *uri, uint16_t format,
+                                                 cps_bytes_t body, cps_response_t **response);
+
+/**
+ * Ask whether the host of `uri` (the proxy, where there is one) speaks CoAP: an Empty message, which it answers with a
+ * Reset (RFC 7252 §4.3). `*round_trip_us` (may be NULL) gets how long that took. Nothing is sealed, so anyone on the path
+ * can answer. CPS_ERR_TIMEOUT, CPS_ERR_UNREACHABLE, CPS_ERR_RESOLVE and kin. Owner thread.
+ */
+CPS_API CPS_MUST_USE cps_err_t cps_client_ping(cps_client_t *client, const char *uri, uint64_t *round_trip_us);
 
 /** The sentence of the last error, with names and hints; with NULL, of this thread's cps_client_new. Owner thread. */
 CPS_API const char *cps_client_detail(const cps_client_t *client);

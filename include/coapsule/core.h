@@ -309,7 +309,8 @@ CPS_API bool cps_ep_event(cps_ep_t *ep, cps_event_t *out);
 /** A request of ours. */
 typedef struct cps_command_request {
     cps_path_t path;             /**< remote is needed */
-    uint8_t code;                /**< method */
+    uint8_t code;                /**< method; CPS_EMPTY: a ping, CON and empty, which a peer that is there ends with
+                                    CPS_ERR_RESET (RFC 7252 §4.3) */
     bool non_confirmable;        /**< NON; the default is CON */
     bool repeat_unsafe;          /**< POST and PATCH too may be repeated after a B.1.2 challenge: the caller knows */
     bool no_repeat;              /**< never repeat by itself after 4.01 with Echo: deliver the 4.01 */

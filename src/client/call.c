@@ -8,6 +8,14 @@
 
 /* ---- before it is sent ---- */
 
+static bool has_format(const cps_client_request_t *r)
+{
+    for (size_t i = 0; i < r->option_count; i++)
+        if (r->options[i].number == CPS_OPT_CONTENT_FORMAT)
+            return true;
+    return false;
+}
+
 static cps_err_t plan(cps_client_t *client, cps_call_t *call)
 {
     const cps_client_request_t *r = call->request;
@@ -19,6 +27,9 @@ static cps_err_t plan(cps_client_t *client, cps_call_t *call)
         return cps_client_say(client, err, "%s", call->plan.why);
     if ((r->method == CPS_GET || r->method == CPS_DELETE) && r->payload.len != 0) /* RFC 7252 §5.5 (REQ-15) */
         return cps_client_say(client, CPS_ERR_ARGUMENT, "a %s carries no payload", cps_code_text((uint8_t)r->method));
+    if (r->method >= CPS_FETCH && r->method <= CPS_IPATCH && !has_format(r)) /* RFC 8132 §2.3.1, §3 */
+        return cps_client_say(client, CPS_ERR_ARGUMENT, "a %s says by a Content-Format what its body means",
+                              cps_code_text((uint8_t)r->method));
     return CPS_OK;
 }
 
@@ -137,14 +148,19 @@ static bool may_go_on(const cps_call_t *call)
            cps_addr_is_loopback(&call->peer);
 }
 
-static cps_err_t send_to_some(cps_client_t *client, cps_call_t *call, const cps_addr_t *addresses, size_t count)
+cps_err_t cps_call_try(cps_client_t *client, cps_call_t *call, const cps_addr_t *addresses, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         (void)!send_to(client, call, &addresses[i]);
         if (!may_go_on(call) || cps_worker_now(client->worker) >= call->deadline_us)
             break;
     }
-    if (call->err == CPS_OK)
+    return call->err;
+}
+
+static cps_err_t send_to_some(cps_client_t *client, cps_call_t *call, const cps_addr_t *addresses, size_t count)
+{
+    if (cps_call_try(client, call, addresses, count) == CPS_OK)
         return CPS_OK;
     client->hint = call->failure.hint_code;
     return cps_client_say_failure(client, call);

@@ -14,4 +14,8 @@ CPS_MUST_USE cps_err_t cps_call_find(cps_client_t *client, const cps_call_t *cal
  * that serves many peers hears of it by errors that may be another peer's (src/host/udp.h), and so not for sure. */
 bool cps_call_has_route(const cps_addr_t *to);
 
+/** Send it to one address after the other, while those before cannot have received it. What the last one gave is
+ * `call->err` too. */
+CPS_MUST_USE cps_err_t cps_call_try(cps_client_t *client, cps_call_t *call, const cps_addr_t *addresses, size_t count);
+
 #endif /* CPS_CLIENT_CALL_H */

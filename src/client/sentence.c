@@ -51,7 +51,8 @@ static const char *tell_effect(const cps_call_t *call)
 {
     if (!call->failure.sent)
         return "; it was not sent";
-    return cps_method_is_unsafe((uint8_t)call->request->method) ? "; the request may have been carried out" : "";
+    bool unsafe = call->request->method != CPS_EMPTY && cps_method_is_unsafe((uint8_t)call->request->method);
+    return unsafe ? "; the request may have been carried out" : "";
 }
 
 static cps_err_t say_unknown(cps_client_t *client, const cps_call_t *call, const char *peer)

@@ -14,9 +14,16 @@ static cps_oscore_entry_t *context_of(const cps_ep_t *ep, const cps_asked_t *ask
 
 /* ---- submit ---- */
 
+/* An Empty Confirmable message, which is answered by a Reset: that is how such a request ends (RFC 7252 §4.3). */
+static bool is_ping(const cps_command_request_t *r)
+{
+    return r->code == CPS_EMPTY && !r->non_confirmable && r->option_count == 0 && r->payload.len == 0 &&
+           r->token.len == 0 && r->context == 0;
+}
+
 static cps_err_t check(const cps_ep_t *ep, const cps_command_request_t *r)
 {
-    if (!cps_code_is_request(r->code) || r->path.remote.family == CPS_FAMILY_NONE ||
+    if ((!cps_code_is_request(r->code) && !is_ping(r)) || r->path.remote.family == CPS_FAMILY_NONE ||
         r->option_count >= CPS_EP_OPTIONS_MAX || r->token.len > CPS_TOKEN_MAX)
         return CPS_ERR_ARGUMENT;
     if ((r->code == CPS_GET || r->code == CPS_DELETE) && r->payload.len != 0)

@@ -68,7 +68,8 @@ static cps_err_t write_message(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entr
         return err;
     msg.type = asked->confirmable ? CPS_CON : CPS_NON;
     msg.mid = mid;
-    msg.token = cps_bytes(asked->token, asked->token_len);
+    if (asked->code != CPS_EMPTY) /* a ping has none (RFC 7252 §4.1) */
+        msg.token = cps_bytes(asked->token, asked->token_len);
     if (entry != NULL)
         err = seal(ep, asked, entry, number, &msg, out);
     else

@@ -154,19 +154,20 @@ void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cp
     advance(ep, now_us);
     if (kind != CPS_NET_UNREACHABLE || quoted.len < CPS_HEADER_LEN)
         return; /* RFC 7252 §4.2: Packet Too Big, Source Quench and Time Exceeded end nothing (MSG-27) */
-    size_t token_len = quoted.ptr[0] & 15U;
-    if (token_len > CPS_TOKEN_MAX || quoted.len < CPS_HEADER_LEN + token_len)
+    cps_tx_t *tx = cps_ep_find_tx(ep, path, cps_be16(quoted.ptr + 2));
+    if (tx == NULL || tx->owner != CPS_TX_REQUEST)
         return;
-    cps_asked_t *asked = cps_asked_match(&ep->asked, path, cps_bytes(quoted.ptr + CPS_HEADER_LEN, token_len));
-    if (asked == NULL || asked->tx == CPS_NONE || asked->state != CPS_ASKED_SENT)
-        return;
-    cps_tx_t *tx = cps_retx_at(&ep->retx, asked->tx);
-    uint8_t head[CPS_HEADER_LEN] = {0};
+    cps_asked_t *asked = cps_asked_at(&ep->asked, tx->owner_index);
+    uint8_t head[CPS_HEADER_LEN + CPS_TOKEN_MAX] = {0};
+    size_t token_len = asked->code == CPS_EMPTY ? 0 : asked->token_len;
     cps_chain_t sealed = asked->sealed;
-    sealed.len = sealed.len < CPS_HEADER_LEN ? sealed.len : CPS_HEADER_LEN;
+    if (asked->state != CPS_ASKED_SENT || sealed.len < CPS_HEADER_LEN + token_len ||
+        quoted.len < CPS_HEADER_LEN + token_len)
+        return;
+    sealed.len = (uint32_t)(CPS_HEADER_LEN + token_len);
     cps_chain_get(&ep->chains, &sealed, head);
     /* it counts only if the quoted message is ours: ports (the path), type, code, MID and token (MSG-26) */
-    if (tx->mid == cps_be16(quoted.ptr + 2) && memcmp(head, quoted.ptr, CPS_HEADER_LEN) == 0)
+    if (memcmp(head, quoted.ptr, sealed.len) == 0)
         cps_ask_hint(ep, asked, CPS_HINT_UNREACHABLE, NULL);
 }
 

@@ -176,6 +176,9 @@ static inline size_t cps_ep_payload_max(const cps_ep_t *ep)
 /** Verify and decrypt a response with that context into `in`. The errors of cps_oscore_unprotect_response. */
 CPS_MUST_USE cps_err_t cps_ep_open_answer(cps_ep_t *ep, cps_inbound_t *in, const cps_oscore_ctx_t *ctx);
 
+/** Of ours, the message that an ACK, a Reset or an ICMP error with this Message ID is about (layer_message.c); or NULL. */
+cps_tx_t *cps_ep_find_tx(const cps_ep_t *ep, const cps_path_t *path, uint16_t mid);
+
 /** A message as events show it. */
 cps_message_t cps_ep_message(const cps_msg_t *msg);
 

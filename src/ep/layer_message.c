@@ -11,8 +11,8 @@ static cps_path_t without_local(const cps_path_t *path)
     return bare;
 }
 
-/* Of ours, the message that an ACK or RST answers: sent to that very endpoint (§4.4; MSG-32). */
-static cps_tx_t *find_tx(const cps_ep_t *ep, const cps_path_t *path, uint16_t mid)
+/* Sent to that very endpoint (§4.4; MSG-32). */
+cps_tx_t *cps_ep_find_tx(const cps_ep_t *ep, const cps_path_t *path, uint16_t mid)
 {
     cps_peer_t *peer = cps_peers_find(&ep->peers, path);
     cps_tx_t *tx = peer == NULL ? NULL : cps_retx_find(&ep->retx, cps_peers_index(&ep->peers, peer), mid);
@@ -37,7 +37,7 @@ static cps_asked_t *piggybacked(cps_ep_t *ep, const cps_inbound_t *in)
 
 static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in)
 {
-    cps_tx_t *tx = find_tx(ep, &in->datagram->path, in->outer.mid);
+    cps_tx_t *tx = cps_ep_find_tx(ep, &in->datagram->path, in->outer.mid);
     if (tx != NULL && tx->owner == CPS_TX_ANSWER) {
         cps_serve_delivered(ep, tx, true); /* whatever the ACK carries (MSG-49) */
         return CPS_TAKEN;
@@ -56,7 +56,7 @@ static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in)
 
 static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
 {
-    cps_tx_t *tx = find_tx(ep, &in->datagram->path, in->outer.mid);
+    cps_tx_t *tx = cps_ep_find_tx(ep, &in->datagram->path, in->outer.mid);
     if (tx == NULL)
         return CPS_TAKEN;
     cps_peer_heard(cps_peers_at(&ep->peers, tx->peer)); /* it refuses, but it is not silent */
