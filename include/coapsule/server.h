@@ -50,14 +50,18 @@ typedef struct cps_resource {
     const char *rt;    /**< resource type for discovery */
     const char *iface; /**< interface description ("if") */
     const char *title;
-    const uint16_t *formats; /**< Content-Formats that a payload may have; others get 4.15 */
-    size_t format_count;     /**< 0: any, or none named */
-    const uint16_t *offers;  /**< Content-Formats that answers come in; an Accept of another gets 4.06 */
-    size_t offer_count;      /**< 0: Accept is left to the handler */
-    uint32_t body_max;       /**< larger payloads get 4.13 with Size1 (1,024) */
-    bool conditional;        /**< the handlers call cps_request_check_conditions; else If-Match and If-None-Match get
+    const uint16_t
+        *formats;           /**< Content-Formats that a payload may have; others get 4.15, as do FETCH, PATCH and iPATCH
+                                that name none */
+    size_t format_count;    /**< 0: any, or none named */
+    const uint16_t *offers; /**< Content-Formats that answers come in; an Accept of another gets 4.06 */
+    size_t offer_count;     /**< 0: Accept is left to the handler */
+    uint32_t body_max;      /**< larger payloads get 4.13 with Size1 (1,024) */
+    bool conditional;       /**< the handlers call cps_request_check_conditions; else If-Match and If-None-Match get
                                      4.02 */
-    bool hidden;             /**< not listed in /.well-known/core */
+    bool hidden;            /**< not listed in /.well-known/core */
+    const uint16_t *patch_formats; /**< what PATCH and iPATCH may have, in the place of `formats` (RFC 8132 §3) */
+    size_t patch_format_count;     /**< 0: `formats` */
 } cps_resource_t;
 
 /** A resource in place: CPS_RESOURCE(.path = "lock", .put = lock_put). */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 static const uint16_t text_plain[] = {0};
+static const uint16_t json_patches[] = {52, 51}; /* RFC 7396, RFC 6902 */
 
 /* What each kind offers, in the order of cps_conf_resource_kind_t. */
 static const cps_resource_t shapes[] = {
@@ -21,6 +22,11 @@ static const cps_resource_t shapes[] = {
                         .put = cps_kind_value_set,
                         .post = cps_kind_value_set,
                         .del = cps_kind_value_delete,
+                        .fetch = cps_kind_value_fetch,
+                        .patch = cps_kind_value_patch,
+                        .ipatch = cps_kind_value_patch,
+                        .patch_formats = json_patches,
+                        .patch_format_count = 2,
                         .conditional = true},
     [CPS_CONF_COUNTER] = {.get = cps_kind_counter_get,
                           .post = cps_kind_counter_post,
@@ -92,8 +98,10 @@ static cps_thing_t *new_thing(cps_kinds_t *kinds, const cps_conf_resource_t *fro
         thing_free(thing);
         return NULL;
     }
-    if (kinds->server != NULL)
+    if (kinds->server != NULL) {
         cps_server_etag(kinds->server, thing->etag);
+        cps_server_etag(kinds->server, thing->seed);
+    }
     kinds->things[kinds->count++] = thing;
     return thing;
 }

@@ -24,6 +24,7 @@ typedef struct cps_thing {
     bool wanted;            /**< by them */
     bool fresh;             /**< made for them */
     uint8_t etag[8];        /**< of what it holds now */
+    uint8_t seed[8];        /**< of the ETags of selections from it */
     bool exists;
     bool unlocked;
     uint64_t number;
@@ -79,7 +80,14 @@ int cps_kinds_timeout_ms(const cps_kinds_t *kinds);
 /** Answer what is due; with `all` everything that waits. */
 void cps_kinds_answer(cps_kinds_t *kinds, bool all);
 
-/** What a kind does with a request, one function for all its methods (kind_things.c). */
+/** What it holds has changed: another ETag. */
+void cps_kind_touch(cps_thing_t *thing);
+
+/** Whether the conditions of the request hold (RFC 7252 §5.10.8); where they do not, 4.12 is sent and `*err` is what the
+ * handler gives back. */
+bool cps_kind_may_change(cps_request_t *request, const cps_thing_t *thing, cps_err_t *err);
+
+/** What a kind does with a request, one function for all its methods (kind_things.c, kind_json.c). */
 cps_err_t cps_kind_lock_get(cps_request_t *request, void *user);
 cps_err_t cps_kind_lock_set(cps_request_t *request, void *user);
 cps_err_t cps_kind_sensor_get(cps_request_t *request, void *user);
@@ -90,5 +98,7 @@ cps_err_t cps_kind_counter_get(cps_request_t *request, void *user);
 cps_err_t cps_kind_counter_post(cps_request_t *request, void *user);
 cps_err_t cps_kind_slow(cps_request_t *request, void *user);
 cps_err_t cps_kind_echo(cps_request_t *request, void *user);
+cps_err_t cps_kind_value_fetch(cps_request_t *request, void *user);
+cps_err_t cps_kind_value_patch(cps_request_t *request, void *user);
 
 #endif /* CPS_CLI_KIND_H */

@@ -17,8 +17,7 @@ static cps_option_t etag_of(const cps_thing_t *thing)
     return (cps_option_t){CPS_OPT_ETAG, {thing->etag, sizeof thing->etag}};
 }
 
-/* What it holds has changed. */
-static void touch(cps_thing_t *thing) { cps_server_etag(thing->kinds->server, thing->etag); }
+void cps_kind_touch(cps_thing_t *thing) { cps_server_etag(thing->kinds->server, thing->etag); }
 
 /* 2.03 where the client has what it holds already, else 2.05 with the text (RFC 7252 §5.8.1). */
 static cps_err_t reply_state(cps_request_t *request, const cps_thing_t *thing, cps_code_t code, const char *text)
@@ -44,7 +43,7 @@ cps_err_t cps_kind_lock_set(cps_request_t *request, void *user)
     if (!unlock && !cps_request_payload_is(request, "locked"))
         return cps_reply_error(request, CPS_BAD_REQUEST, "write locked or unlocked");
     if (thing->unlocked != unlock)
-        touch(thing);
+        cps_kind_touch(thing);
     thing->unlocked = unlock;
     CPS_LOG(thing->kinds->log, CPS_LOG_INFO, "lock", cps_log_text("path", thing->path),
             cps_log_text("state", unlock ? "unlocked" : "locked"),
@@ -74,8 +73,7 @@ cps_err_t cps_kind_sensor_get(cps_request_t *request, void *user)
 
 /* ---- value ---- */
 
-/* Whether the conditions of the request hold (RFC 7252 §5.10.8); 4.12 is sent where they do not. */
-static bool may_change(cps_request_t *request, const cps_thing_t *thing, cps_err_t *err)
+bool cps_kind_may_change(cps_request_t *request, const cps_thing_t *thing, cps_err_t *err)
 {
     *err = cps_request_check_conditions(request, thing->exists, etag_of(thing).value);
     if (*err == CPS_OK)
@@ -105,13 +103,13 @@ cps_err_t cps_kind_value_set(cps_request_t *request, void *user)
     cps_bytes_t payload = cps_request_payload(request);
     bool created = !thing->exists;
     cps_err_t err;
-    if (!may_change(request, thing, &err))
+    if (!cps_kind_may_change(request, thing, &err))
         return err;
     cps_copy(thing->bytes, payload.ptr, payload.len); /* no larger than the resource's body_max */
     thing->len = payload.len;
     thing->format = cps_request_content_format(request);
     thing->exists = true;
-    touch(thing);
+    cps_kind_touch(thing);
     if (!created)
         return cps_reply(request, CPS_CHANGED);
     if (cps_request_method(request) == CPS_PUT)
@@ -123,7 +121,7 @@ cps_err_t cps_kind_value_delete(cps_request_t *request, void *user)
 {
     cps_thing_t *thing = user;
     cps_err_t err;
-    if (!may_change(request, thing, &err))
+    if (!cps_kind_may_change(request, thing, &err))
         return err;
     thing->exists = false;
     thing->len = 0;
@@ -145,7 +143,7 @@ cps_err_t cps_kind_counter_post(cps_request_t *request, void *user)
 {
     cps_thing_t *thing = user;
     thing->number++;
-    touch(thing);
+    cps_kind_touch(thing);
     CPS_LOG(thing->kinds->log, CPS_LOG_INFO, "counted", cps_log_text("path", thing->path),
             cps_log_number("number", thing->number), cps_log_bytes("body", cps_request_payload(request)),
             cps_log_text("credential", cps_request_credential(request)));

@@ -184,11 +184,23 @@ static bool listed(const uint16_t *list, size_t count, int32_t format)
     return found;
 }
 
+/* What these three mean is said by their Content-Format alone (RFC 8132 §2.3.1, §3). */
+static bool may_be_sent(const cps_node_t *node, unsigned method, int32_t format)
+{
+    bool patch = method == CPS_PATCH || method == CPS_IPATCH;
+    bool own = patch && node->patch_format_count != 0;
+    const uint16_t *list = own ? node->patch_formats : node->formats;
+    size_t count = own ? node->patch_format_count : node->format_count;
+    if (format < 0 && count != 0 && (patch || method == CPS_FETCH))
+        return false;
+    return listed(list, count, format);
+}
+
 static bool fits_formats(way_t *way)
 {
     const cps_request_t *r = way->request;
-    bool has_body = r->message.code != CPS_GET && r->message.code != CPS_DELETE;
-    if (has_body && !listed(r->node->formats, r->node->format_count, cps_request_content_format(r)))
+    unsigned method = r->message.code;
+    if (method != CPS_GET && method != CPS_DELETE && !may_be_sent(r->node, method, cps_request_content_format(r)))
         return refuse(way, CPS_UNSUPPORTED_CONTENT_FORMAT, NULL, "Content-Format"); /* RFC 7252 §5.9.2.10 */
     return listed(r->node->offers, r->node->offer_count, cps_request_accept(r)) ||
            refuse(way, CPS_NOT_ACCEPTABLE, NULL, "Accept"); /* §5.10.4 */

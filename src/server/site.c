@@ -31,6 +31,7 @@ static void node_free(cps_node_t *node)
     free(node->path);
     free(node->link);
     free(node->formats);
+    free(node->patch_formats);
     free(node->offers);
     free(node);
 }
@@ -279,12 +280,14 @@ static cps_err_t fill(cps_node_t *node, const cps_resource_t *r, const char **re
     node->body_max = r->body_max != 0 ? r->body_max : CPS_BODY_MAX;
     node->conditional = r->conditional;
     node->format_count = r->format_count;
+    node->patch_format_count = r->patch_format_count;
     node->offer_count = r->offer_count;
     node->path = strdup(path);
     if (r->host != NULL)
         node->host = copy_host(r->host);
     if (node->path == NULL || (r->host != NULL && node->host == NULL) ||
         !copy_numbers(&node->formats, r->formats, r->format_count) ||
+        !copy_numbers(&node->patch_formats, r->patch_formats, r->patch_format_count) ||
         !copy_numbers(&node->offers, r->offers, r->offer_count))
         return no_memory(reason);
     node->path_len = strlen(path);

@@ -25,6 +25,8 @@ typedef struct cps_node {
     size_t link_len;
     uint16_t *formats;
     size_t format_count;
+    uint16_t *patch_formats;
+    size_t patch_format_count;
     uint16_t *offers;
     size_t offer_count;
     uint32_t body_max;
