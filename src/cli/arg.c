@@ -210,3 +210,18 @@ bool cps_arg_bytes(const char *text, uint8_t *out, size_t cap, size_t *len)
     cps_copy(out, text, *len);
     return true;
 }
+
+bool cps_arg_seconds(const char *text, uint32_t *ms)
+{
+    char digits[16] = "";
+    int whole = (int)strcspn(text, ".");
+    const char *decimals = text[whole] == '.' ? text + whole + 1 : "";
+    size_t count = strlen(decimals);
+    uint64_t value = 0;
+    if (whole > 0 && whole < 8 && count <= 3)
+        snprintf(digits, sizeof digits, "%.*s%s%.*s", whole, text, decimals, (int)(3 - count), "000");
+    if (!cps_arg_number(digits, UINT32_MAX, &value) || value == 0)
+        return false;
+    *ms = (uint32_t)value;
+    return true;
+}

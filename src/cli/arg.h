@@ -54,6 +54,9 @@ __attribute__((format(printf, 2, 3))) int cps_usage(const char *command, const c
 /** A whole decimal number of at most `max`; false for anything else. */
 bool cps_arg_number(const char *text, uint64_t max, uint64_t *out);
 
+/** Seconds with up to three decimals, as milliseconds; false for anything else and for no time at all. */
+bool cps_arg_seconds(const char *text, uint32_t *ms);
+
 /** "0x" and hex, or the text itself as bytes, into `out`; false where it is malformed hex or does not fit. */
 bool cps_arg_bytes(const char *text, uint8_t *out, size_t cap, size_t *len);
 

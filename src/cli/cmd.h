@@ -11,8 +11,14 @@
 #define CPS_EXIT_CLIENT_ERROR 4
 #define CPS_EXIT_SERVER_ERROR 5
 
-/** get, put, post, delete (argv[0] is the method). */
+/** get, put, post, delete, fetch, patch, ipatch (argv[0] is the method). */
 int cps_cmd_request(int argc, char **argv);
+
+/** discover URI: the links of a server as a table. */
+int cps_cmd_discover(int argc, char **argv);
+
+/** ping URI: an Empty message that a server answers with a Reset. */
+int cps_cmd_ping(int argc, char **argv);
 
 /** key new, list, show, import. */
 int cps_cmd_key(int argc, char **argv);

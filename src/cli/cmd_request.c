@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* get, put, post, delete: one request. */
+/* get, put, post, delete, fetch, patch, ipatch: one request. */
 #include "cli/cmd_request.h"
 
 #include "cli/cmd.h"
@@ -61,6 +61,12 @@ static cps_err_t make_client(const cps_ask_t *ask, const char *keyring, cps_clie
                                              .timeout_ms = ask->timeout_ms));
 }
 
+static int show(const cps_ask_t *ask, const cps_response_t *response, int fd)
+{
+    bool shaped = ask->shape != NULL && ask->shape->show != NULL;
+    return shaped ? ask->shape->show(ask, response, fd) : cps_show_response(ask, response, fd);
+}
+
 static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t *out, bool *used)
 {
     cps_response_t *response = NULL;
@@ -83,7 +89,7 @@ static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t
     *used = true;
     int status = empty_output(ask, out);
     if (status == 0)
-        status = cps_show_response(ask, response, out->fd);
+        status = show(ask, response, out->fd);
     cps_response_free(response);
     return status;
 }
@@ -128,9 +134,13 @@ static int carry_out(const cps_ask_t *ask)
 static int help(const cps_ask_t *ask)
 {
     size_t count;
-    const cps_arg_row_t *rows = cps_cmd_request_options(&count);
+    const cps_arg_row_t *rows = cps_ask_rows(ask, &count);
     printf("usage: %s [options] URI\n\n", ask->command);
     cps_args_help(rows, count);
+    if (ask->shape != NULL && ask->shape->help != NULL) {
+        puts(ask->shape->help);
+        return 0;
+    }
     puts("\nThe body goes to standard output, everything else to standard error. A credential of the keyring whose "
          "pattern\n"
          "fits the URI seals the request (OSCORE); see coapsule-key(1).\n\n"
@@ -139,13 +149,16 @@ static int help(const cps_ask_t *ask)
     return 0;
 }
 
-static int request(const char *command, const char *method, int argc, char **argv)
+int cps_ask_main(const cps_ask_shape_t *shape, int argc, char **argv)
 {
     cps_ask_t *ask = calloc(1, sizeof *ask);
     if (ask == NULL)
         return cps_err_exit(CPS_ERR_MEMORY);
-    ask->command = command;
-    int status = cps_ask_read(ask, method, argc, argv);
+    ask->shape = shape;
+    ask->command = shape->command;
+    int status = cps_ask_read(ask, shape->method, argc, argv);
+    if (status == 0 && !ask->help && shape->prepare != NULL)
+        status = shape->prepare(ask);
     if (status == 0)
         status = ask->help ? help(ask) : carry_out(ask);
     cps_ask_free(ask);
@@ -157,7 +170,10 @@ int cps_cmd_request(int argc, char **argv)
 {
     char command[32];
     snprintf(command, sizeof command, "coapsule %s", argv[0]);
-    return request(command, argv[0], argc, argv);
+    return cps_ask_main(&(cps_ask_shape_t){.command = command, .method = argv[0]}, argc, argv);
 }
 
-int cps_cmd_request_any(int argc, char **argv) { return request("coapsule", "", argc, argv); }
+int cps_cmd_request_any(int argc, char **argv)
+{
+    return cps_ask_main(&(cps_ask_shape_t){.command = "coapsule", .method = ""}, argc, argv);
+}

@@ -11,9 +11,21 @@
 #define CPS_ASK_BYTES_MAX   4096U  /* of options given */
 #define CPS_ASK_PAYLOAD_MAX 65536U /* of a file that is sent: more never fits a message */
 
+typedef struct cps_ask cps_ask_t;
+
+/** What makes a command of its own out of a request. */
+typedef struct cps_ask_shape {
+    const char *command; /**< for sentences: "coapsule discover" */
+    const char *method;
+    const char *help;                                                          /**< behind the options */
+    int (*prepare)(cps_ask_t *ask);                                            /**< after reading, before sending */
+    int (*show)(const cps_ask_t *ask, const cps_response_t *response, int fd); /**< its exit code */
+} cps_ask_shape_t;
+
 /** A request as it was asked for. Strings are the command line's. */
-typedef struct cps_ask {
-    const char *command; /**< for sentences: "coapsule put" */
+struct cps_ask {
+    const cps_ask_shape_t *shape; /**< NULL: a request as it is */
+    const char *command;          /**< for sentences: "coapsule put" */
     cps_code_t method;
     const char *uri;
     const char *text;   /**< -e */
@@ -33,14 +45,21 @@ typedef struct cps_ask {
     size_t payload_len;
     uint32_t timeout_ms;
     unsigned verbose;
-    bool non_confirmable, quiet, json, plain, sealed, again, help;
-} cps_ask_t;
+    bool non_confirmable, quiet, json, plain, sealed, again, raw, help;
+    char made_uri[CPS_ASK_BYTES_MAX]; /**< room for a `uri` that a shape makes */
+};
 
 /** The options of a request, for `coapsule -v put URI`. */
 const cps_arg_row_t *cps_cmd_request_options(size_t *count);
 
+/** The options that a command has. */
+const cps_arg_row_t *cps_ask_rows(const cps_ask_t *ask, size_t *count);
+
 /** A request whose method -m says. */
 int cps_cmd_request_any(int argc, char **argv);
+
+/** Read a command line, carry it out, show what comes: the exit code. */
+int cps_ask_main(const cps_ask_shape_t *shape, int argc, char **argv);
 
 /** Read a command line; `method` is empty where -m says it. 0, or the exit code with the sentence said. */
 int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv);

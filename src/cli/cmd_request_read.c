@@ -36,10 +36,12 @@ enum option {
     OPTION_IF_NONE_MATCH,
     OPTION_ETAG,
     OPTION_HELP,
-    OPTION_COUNT
+    OPTION_COUNT, /* those of every request */
+    OPTION_RAW = OPTION_COUNT,
+    OPTION_ALL
 };
 
-static const cps_arg_row_t rows[OPTION_COUNT] = {
+static const cps_arg_row_t rows[OPTION_ALL] = {
     [OPTION_METHOD] = {'m', "method", "METHOD", "get, put, post, delete, fetch, patch or ipatch, without a command",
                        false},
     [OPTION_TEXT] = {'e', "payload", "TEXT", "send this text", false},
@@ -65,11 +67,18 @@ static const cps_arg_row_t rows[OPTION_COUNT] = {
     [OPTION_IF_NONE_MATCH] = {0, "if-none-match", NULL, "only if the resource does not exist", false},
     [OPTION_ETAG] = {0, "etag", "ETAG", "a version at hand: 2.03 says that it is still right", false},
     [OPTION_HELP] = {'h', "help", NULL, NULL, false},
+    [OPTION_RAW] = {0, "raw", NULL, "the links as they came", false},
 };
 
 const cps_arg_row_t *cps_cmd_request_options(size_t *count)
 {
     *count = OPTION_COUNT;
+    return rows;
+}
+
+const cps_arg_row_t *cps_ask_rows(const cps_ask_t *ask, size_t *count)
+{
+    *count = ask->shape->show != NULL ? OPTION_ALL : OPTION_COUNT;
     return rows;
 }
 
@@ -154,20 +163,11 @@ static int add_numbered(cps_ask_t *ask, const char *text)
 
 /* ---- values ---- */
 
-/* Seconds with up to three decimals. */
 static int set_timeout(cps_ask_t *ask, const char *text)
 {
-    char digits[16] = "";
-    int whole = (int)strcspn(text, ".");
-    const char *decimals = text[whole] == '.' ? text + whole + 1 : "";
-    size_t count = strlen(decimals);
-    uint64_t ms = 0;
-    if (whole > 0 && whole < 8 && count <= 3)
-        snprintf(digits, sizeof digits, "%.*s%s%.*s", whole, text, decimals, (int)(3 - count), "000");
-    if (!cps_arg_number(digits, UINT32_MAX, &ms) || ms == 0)
-        return cps_usage(ask->command, "\"%s\" is no time: write seconds, as in 5 or 0.5", text);
-    ask->timeout_ms = (uint32_t)ms;
-    return 0;
+    if (cps_arg_seconds(text, &ask->timeout_ms))
+        return 0;
+    return cps_usage(ask->command, "\"%s\" is no time: write seconds, as in 5 or 0.5", text);
 }
 
 static int set_token(cps_ask_t *ask, const char *text)
@@ -227,6 +227,8 @@ static bool *flag_of(cps_ask_t *ask, enum option option)
         return &ask->sealed;
     case OPTION_AGAIN:
         return &ask->again;
+    case OPTION_RAW:
+        return &ask->raw;
     case OPTION_HELP:
         return &ask->help;
     default:
@@ -313,6 +315,14 @@ static int read_payload(cps_ask_t *ask)
 
 /* ---- all of it ---- */
 
+static bool has(const cps_ask_t *ask, uint16_t number)
+{
+    for (size_t i = 0; i < ask->option_count; i++)
+        if (ask->options[i].number == number)
+            return true;
+    return false;
+}
+
 static int check(const cps_ask_t *ask)
 {
     if (ask->uri == NULL)
@@ -321,6 +331,8 @@ static int check(const cps_ask_t *ask)
         return cps_usage(ask->command, "which method? write a command, or -m METHOD");
     if (ask->text != NULL && ask->file != NULL)
         return cps_usage(ask->command, "-e and -f both say what to send: give one of them");
+    if (ask->method >= CPS_FETCH && !has(ask, CPS_OPT_CONTENT_FORMAT)) /* RFC 8132 §2.3.1, §3 */
+        return cps_usage(ask->command, "what the body means is said by its Content-Format: write -t, as in -t json");
     if (ask->proxy != NULL && ask->proxy_uri != NULL)
         return cps_usage(ask->command, "--proxy and --proxy-uri are two ways to one proxy: give one of them");
     if (ask->plain && (ask->sealed || ask->credential != NULL))
@@ -330,7 +342,9 @@ static int check(const cps_ask_t *ask)
 
 int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv)
 {
-    cps_args_t args = cps_args_begin(ask->command, rows, OPTION_COUNT, argc, argv);
+    size_t count;
+    const cps_arg_row_t *own = cps_ask_rows(ask, &count);
+    cps_args_t args = cps_args_begin(ask->command, own, count, argc, argv);
     cps_arg_t arg;
     cps_arg_got_t got;
     int status = method[0] != '\0' ? set_method(ask, method) : 0;

@@ -19,6 +19,11 @@ static const commandrow_t commands[] = {
     {"put", "write a resource", cps_cmd_request, true},
     {"post", "hand something to a resource", cps_cmd_request, true},
     {"delete", "delete a resource", cps_cmd_request, true},
+    {"fetch", "read a part of a resource", cps_cmd_request, true},
+    {"patch", "change a part of a resource", cps_cmd_request, true},
+    {"ipatch", "the same, where doing it twice is no harm", cps_cmd_request, true},
+    {"discover", "list the resources of a server", cps_cmd_discover, true},
+    {"ping", "ask whether a server is there", cps_cmd_ping, false},
     {"key", "make, list, show, import and remove keys", cps_cmd_key, false},
     {"serve", "serve resources", cps_cmd_serve, false},
     {"proxy", "forward requests that others send", cps_cmd_proxy, false},
@@ -74,7 +79,7 @@ static int help_about(int argc, char **argv)
 }
 
 /* Options of a request may come first: `coapsule -v put URI`, and `coapsule -m put URI` without a command. */
-static int run_request(int argc, char **argv, int word)
+static int run_request(int argc, char **argv, int word, const commandrow_t *command)
 {
     char **turned = calloc((size_t)argc + 1, sizeof *turned);
     if (turned == NULL)
@@ -83,7 +88,7 @@ static int run_request(int argc, char **argv, int word)
     for (int i = 1, to = 1; i < argc; i++)
         if (i != word)
             turned[to++] = argv[i];
-    int status = word != 0 ? cps_cmd_request(argc - 1, turned) : cps_cmd_request_any(argc, turned);
+    int status = command != NULL ? command->run(argc - 1, turned) : cps_cmd_request_any(argc, turned);
     free(turned);
     return status;
 }
@@ -106,11 +111,11 @@ static int run_with_options_first(int argc, char **argv)
         return CPS_EXIT_USAGE;
     const commandrow_t *command = word != 0 ? find(argv[word]) : NULL;
     if (command != NULL && command->request)
-        return run_request(argc, argv, word);
+        return run_request(argc, argv, word, command);
     if (command != NULL)
         return cps_usage("coapsule", "write the options of %s behind it: coapsule %s ...", argv[word], argv[word]);
     if (has_method)
-        return run_request(argc, argv, 0);
+        return run_request(argc, argv, 0, NULL);
     return word != 0 ? unknown(argv[word]) : cps_usage("coapsule", "no command; coapsule --help lists them");
 }
 

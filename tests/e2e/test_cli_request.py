@@ -61,7 +61,7 @@ FLAGS = [
     (["-q", "get"], dict(code=coap.GET)),
     (["-v", "put", "-e", "on"], dict(code=coap.PUT)),
     (["-v7", "-m", "post", "-e", "on"], dict(code=coap.POST)),
-    (["-m", "fetch", "-e", "x"], dict(code=coap.FETCH)),
+    (["-m", "fetch", "-t", "json", "-e", "x"], dict(code=coap.FETCH, options=[(12, b"\x32")])),
 ]
 
 

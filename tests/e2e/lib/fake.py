@@ -30,10 +30,11 @@ def reset(request):
 
 
 class Server:
-    """Listens on 127.0.0.1 (or `host`) until the end of the case."""
+    """Listens on 127.0.0.1 (or `host`) until the end of the case. With `empty`, Empty messages are responded to as well."""
 
-    def __init__(self, t, respond, host="127.0.0.1", port=0):
+    def __init__(self, t, respond, host="127.0.0.1", port=0, empty=False):
         self.respond = respond
+        self.empty = empty
         self.requests = []  # every copy
         self.datagrams = []
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
@@ -68,7 +69,7 @@ class Server:
                 if message.is_request:
                     self.requests.append(message)
                 self._changed.notify_all()
-            if not message.is_request:
+            if not message.is_request and not (self.empty and message.code == coap.EMPTY):
                 continue
             replies = self.respond(message)
             for reply in replies if isinstance(replies, list) else [replies]:
