@@ -66,6 +66,9 @@ typedef struct cps_client_request {
  * Send a request and wait for the end. CPS_OK: there is a response, sealed if the request was, whatever its code. FETCH,
  * PATCH and iPATCH need a Content-Format among the options (RFC 8132 §2.3.1).
  *
+ * With the option No-Response of 26 nothing is waited for: CPS_OK, and `*response` is NULL, unless it is one of the few
+ * that are answered all the same (RFC 7967 §3.2).
+ *
  * CPS_ERR_OUTCOME_UNKNOWN: no genuine answer; it may have been carried out. CPS_ERR_SECURITY: could not be sealed,
  * opened or proven fresh; nothing was delivered. CPS_ERR_TIMEOUT, CPS_ERR_RESET, CPS_ERR_UNREACHABLE: not sealed, no
  * answer. CPS_ERR_RESOLVE, CPS_ERR_BAD_URI, CPS_ERR_UNSUPPORTED (coaps and other schemes), CPS_ERR_STATE_LOST,
@@ -141,7 +144,8 @@ CPS_API CPS_MUST_USE cps_err_t cps_response_location(const cps_response_t *respo
 /** Max-Age in seconds (60 where it says none, RFC 7252 §5.10.5). Owner thread. */
 CPS_API uint32_t cps_response_max_age(const cps_response_t *response);
 
-/** Seconds that a 5.03 or 4.29 with Max-Age asks not to be asked again; else 0. Owner thread. */
+/** Seconds that a 5.03 with Max-Age or a 4.29 (60 where it has none, RFC 8516 §4) asks not to be asked again; else 0.
+ * Owner thread. */
 CPS_API uint32_t cps_response_retry_after(const cps_response_t *response);
 
 /** Whether OSCORE protected it. Owner thread. */

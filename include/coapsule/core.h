@@ -206,7 +206,8 @@ typedef enum cps_hint {
     CPS_HINT_UNREACHABLE
 } cps_hint_t;
 
-/** A request of ours ended without a response. */
+/** A request of ours ended without a response. One with No-Response 26 ends so by itself, with CPS_OK: a NON when it has
+ * left, a CON when it was acknowledged (RFC 7967). */
 typedef struct cps_event_failed {
     cps_path_t path;
     cps_err_t err;         /**< CPS_ERR_TIMEOUT, _RESET, _OUTCOME_UNKNOWN, _SECURITY, _STORE, _CANCELED, ... */
@@ -314,7 +315,8 @@ typedef struct cps_command_request {
     bool non_confirmable;        /**< NON; the default is CON */
     bool repeat_unsafe;          /**< POST and PATCH too may be repeated after a B.1.2 challenge: the caller knows */
     bool no_repeat;              /**< never repeat by itself after 4.01 with Echo: deliver the 4.01 */
-    const cps_option_t *options; /**< in any order; not OSCORE, not Echo unless plain */
+    const cps_option_t *options; /**< in any order; not OSCORE, not Echo unless plain. Every eighth NON with No-Response
+                                    26 goes without it, so that congestion is noticed (RFC 7967 §3.2) */
     size_t option_count;
     cps_bytes_t payload;
     cps_bytes_t token;    /**< 1 to 8 bytes of the caller's, or none: made by the endpoint */
@@ -350,6 +352,8 @@ typedef enum cps_command_kind {
                                 request: it has to prove its address */
     CPS_COMMAND_DEFER,     /**< the answer comes later: nothing is due before the ACK delay */
     CPS_COMMAND_IGNORE,    /**< there will be no answer; a CON is still acknowledged */
+    CPS_COMMAND_DROP,      /**< there will be no answer, and a CON is not acknowledged: as if it had been lost. An
+                                unprotected one is forgotten, so a copy is a new request */
     CPS_COMMAND_JOB_DONE
 } cps_command_kind_t;
 
@@ -359,7 +363,7 @@ typedef struct cps_command {
         cps_command_request_t request;
         cps_command_reply_t reply;
         cps_command_job_done_t job_done;
-        cps_handle_t handle; /**< CANCEL, CHALLENGE, DEFER, IGNORE */
+        cps_handle_t handle; /**< CANCEL, CHALLENGE, DEFER, IGNORE, DROP */
     } u;
 } cps_command_t;
 

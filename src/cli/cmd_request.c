@@ -86,6 +86,8 @@ static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t
     cps_err_t err = cps_client_request(client, &request, &response);
     if (err != CPS_OK)
         return cps_show_failure(ask, client, err);
+    if (response == NULL)
+        return cps_show_unanswered(ask);
     *used = true;
     int status = empty_output(ask, out);
     if (status == 0)

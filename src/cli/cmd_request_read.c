@@ -3,7 +3,7 @@
 #include "cli/cmd.h"
 #include "cli/cmd_request.h"
 #include "cli/show.h"
-#include "wire/opttab.h"
+#include "wire/no_response.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,6 +35,7 @@ enum option {
     OPTION_IF_MATCH,
     OPTION_IF_NONE_MATCH,
     OPTION_ETAG,
+    OPTION_NO_RESPONSE,
     OPTION_HELP,
     OPTION_COUNT, /* those of every request */
     OPTION_RAW = OPTION_COUNT,
@@ -66,6 +67,7 @@ static const cps_arg_row_t rows[OPTION_ALL] = {
     [OPTION_IF_MATCH] = {0, "if-match", "ETAG", "only if the resource has this ETag; \"\": if it exists", false},
     [OPTION_IF_NONE_MATCH] = {0, "if-none-match", NULL, "only if the resource does not exist", false},
     [OPTION_ETAG] = {0, "etag", "ETAG", "a version at hand: 2.03 says that it is still right", false},
+    [OPTION_NO_RESPONSE] = {0, "no-response", NULL, "want no response at all, and wait for none", false},
     [OPTION_HELP] = {'h', "help", NULL, NULL, false},
     [OPTION_RAW] = {0, "raw", NULL, "the links as they came", false},
 };
@@ -267,6 +269,8 @@ static int take_option(cps_ask_t *ask, enum option option, const char *value)
         return set_verbose(ask, value);
     case OPTION_IF_MATCH:
         return add_bytes(ask, CPS_OPT_IF_MATCH, value);
+    case OPTION_NO_RESPONSE:
+        return add_uint(ask, CPS_OPT_NO_RESPONSE, CPS_NO_RESPONSE_ALL);
     case OPTION_IF_NONE_MATCH:
         return add_option(ask, CPS_OPT_IF_NONE_MATCH, cps_bytes(NULL, 0));
     default:

@@ -158,7 +158,7 @@ static cps_err_t check_resource(const cps_serve_t *serve, cps_kinds_t *kinds, tr
 
 cps_err_t cps_serve_check(const cps_serve_t *serve)
 {
-    static const cps_dispatch_hooks_t nobody = {NULL, NULL, NULL, NULL, NULL};
+    static const cps_dispatch_hooks_t nobody = {0};
     cps_ep_config_t endpoint = cps_serve_endpoint(&serve->conf);
     cps_rng_t rng = cps_rand_system();
     cps_dispatch_options_t how = {.requests = 1, .payload_max = 1, .rng = &rng};

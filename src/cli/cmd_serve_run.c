@@ -114,9 +114,10 @@ static int make_server(daemon_t *d)
     if (!join_listen(d) || cps_serve_contexts(conf, &d->contexts) != CPS_OK)
         return fail(CPS_ERR_MEMORY, "");
     cps_err_t err = cps_server_new(
-        &d->server, CPS_SERVER_OPTIONS(.listen = d->serve->listen_set ? d->listen : NULL, .state = state,
-                                       .contexts = d->contexts, .endpoint = cps_serve_endpoint(conf),
-                                       .log_level = levels[conf->log_level], .log_format = formats[conf->log_format]));
+        &d->server,
+        CPS_SERVER_OPTIONS(.listen = d->serve->listen_set ? d->listen : NULL, .state = state, .contexts = d->contexts,
+                           .rate = conf->limits.rate, .endpoint = cps_serve_endpoint(conf),
+                           .log_level = levels[conf->log_level], .log_format = formats[conf->log_format]));
     return err == CPS_OK ? 0 : fail(err, cps_server_detail(NULL));
 }
 

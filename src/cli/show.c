@@ -99,6 +99,15 @@ int cps_show_response(const cps_ask_t *ask, const cps_response_t *response, int 
     return class == 5 ? CPS_EXIT_SERVER_ERROR : 0;
 }
 
+int cps_show_unanswered(const cps_ask_t *ask)
+{
+    if (ask->verbose != 0)
+        fputs("* sent; no response is waited for\n", stderr);
+    if (ask->json)
+        puts("{\"unanswered\":true}");
+    return 0;
+}
+
 int cps_show_failure(const cps_ask_t *ask, const cps_client_t *client, cps_err_t err)
 {
     const char *detail = cps_client_detail(client);

@@ -53,6 +53,9 @@ void cps_show_response_line(const cps_response_t *response);
 /** Show a response; its exit code. `fd` is where the body goes. */
 int cps_show_response(const cps_ask_t *ask, const cps_response_t *response, int fd);
 
+/** Show that none was wanted, and none waited for; 0. */
+int cps_show_unanswered(const cps_ask_t *ask);
+
 /** Show that there was none; the exit code of `err`. */
 int cps_show_failure(const cps_ask_t *ask, const cps_client_t *client, cps_err_t err);
 

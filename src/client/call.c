@@ -89,6 +89,7 @@ void cps_call_event(cps_client_t *client, const cps_event_t *event)
     if (call == NULL || call->done || event->handle != call->handle)
         return;
     call->done = true;
+    uv_stop(&client->loop); /* a timer may have said it, and nothing may come any more: no waiting */
     if (event->kind == CPS_EVENT_FAILED) {
         take_failure(call, &event->u.failed);
         return;
@@ -182,7 +183,7 @@ static cps_err_t carry_out(cps_client_t *client, cps_call_t *call)
     if (client->trace.chosen != NULL)
         client->trace.chosen(client->trace.user, call->context != 0 ? call->credential : NULL);
     err = send_to_some(client, call, addresses, count);
-    if (err == CPS_OK)
+    if (err == CPS_OK && call->response != NULL)
         cps_pause_note(client, call);
     return err;
 }

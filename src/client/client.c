@@ -246,35 +246,35 @@ static cps_err_t request_text(cps_client_t *client, cps_code_t method, const cha
                               response);
 }
 
-static cps_err_t request_body(cps_client_t *client, cps_client_request_t *request, uint16_t format,
+static cps_err_t request_body(cps_client_t *client, cps_client_request_t request, uint16_t format,
                               cps_response_t **response)
 {
     uint8_t bytes[4];
     const cps_option_t option = {CPS_OPT_CONTENT_FORMAT, cps_opt_uint_bytes(format, bytes)};
-    request->size = sizeof *request;
-    request->options = &option;
-    request->option_count = 1;
-    return cps_client_request(client, request, response);
+    request.size = sizeof request;
+    request.options = &option;
+    request.option_count = 1;
+    return cps_client_request(client, &request, response);
 }
 
 cps_err_t cps_client_fetch(cps_client_t *client, const char *uri, uint16_t format, cps_bytes_t body,
                            cps_response_t **response)
 {
-    return request_body(client, &(cps_client_request_t){.method = CPS_FETCH, .uri = uri, .payload = body}, format,
+    return request_body(client, (cps_client_request_t){.method = CPS_FETCH, .uri = uri, .payload = body}, format,
                         response);
 }
 
 cps_err_t cps_client_patch(cps_client_t *client, const char *uri, uint16_t format, cps_bytes_t body,
                            cps_response_t **response)
 {
-    return request_body(client, &(cps_client_request_t){.method = CPS_PATCH, .uri = uri, .payload = body}, format,
+    return request_body(client, (cps_client_request_t){.method = CPS_PATCH, .uri = uri, .payload = body}, format,
                         response);
 }
 
 cps_err_t cps_client_ipatch(cps_client_t *client, const char *uri, uint16_t format, cps_bytes_t body,
                             cps_response_t **response)
 {
-    return request_body(client, &(cps_client_request_t){.method = CPS_IPATCH, .uri = uri, .payload = body}, format,
+    return request_body(client, (cps_client_request_t){.method = CPS_IPATCH, .uri = uri, .payload = body}, format,
                         response);
 }
 

@@ -127,8 +127,12 @@ uint32_t cps_response_max_age(const cps_response_t *response)
 uint32_t cps_response_retry_after(const cps_response_t *response)
 {
     uint32_t seconds;
-    bool says = response->message.code == CPS_SERVICE_UNAVAILABLE || response->message.code == CPS_TOO_MANY_REQUESTS;
-    return says && cps_message_uint(&response->message, CPS_OPT_MAX_AGE, &seconds) ? seconds : 0;
+    uint8_t code = response->message.code;
+    if (code != CPS_SERVICE_UNAVAILABLE && code != CPS_TOO_MANY_REQUESTS)
+        return 0;
+    if (cps_message_uint(&response->message, CPS_OPT_MAX_AGE, &seconds))
+        return seconds;
+    return code == CPS_TOO_MANY_REQUESTS ? MAX_AGE_DEFAULT : 0; /* RFC 8516 §4 */
 }
 
 bool cps_response_sealed(const cps_response_t *response) { return response->credential[0] != '\0'; }

@@ -2,6 +2,10 @@
 /* Requests of ours: taking them up, their order by NSTART, and how they end without an answer. */
 #include "ep/ep.h"
 
+#include "wire/no_response.h"
+
+#define OPEN_LOOP_MAX 7U /* NON requests that nobody answers, one after the other */
+
 static cps_peer_t *peer_of(const cps_ep_t *ep, const cps_asked_t *asked)
 {
     return cps_peers_at(&ep->peers, asked->peer);
@@ -46,14 +50,44 @@ static cps_err_t check(const cps_ep_t *ep, const cps_command_request_t *r)
     return CPS_OK;
 }
 
+/* Whether the request wants no response at all (RFC 7967 §2.1). */
+static bool wants_none(const cps_command_request_t *r)
+{
+    uint32_t value;
+    for (size_t i = 0; i < r->option_count; i++)
+        if (r->options[i].number == CPS_OPT_NO_RESPONSE)
+            return cps_opt_uint(r->options[i].value, &value) == CPS_OK && value == CPS_NO_RESPONSE_ALL;
+    return false;
+}
+
+/* Every eighth NON goes without No-Response: its answer, or that none comes, is what controls congestion
+ * (RFC 7967 §3.2). */
+static bool closes_loop(cps_peer_t *peer, const cps_command_request_t *r)
+{
+    if (!wants_none(r) || !r->non_confirmable)
+        return false;
+    peer->open_loop = peer->open_loop < OPEN_LOOP_MAX ? peer->open_loop + 1 : 0;
+    return peer->open_loop == 0;
+}
+
+static size_t copy_options(cps_option_t *to, const cps_command_request_t *r, bool unanswered)
+{
+    size_t count = 0;
+    bool drop = !unanswered && wants_none(r);
+    for (size_t i = 0; i < r->option_count; i++)
+        if (!drop || r->options[i].number != CPS_OPT_NO_RESPONSE)
+            to[count++] = r->options[i];
+    return count;
+}
+
 /* The message before protection, with an empty header that the sender fills in. */
 static cps_err_t keep_plain(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *r)
 {
     cps_option_t list[CPS_EP_OPTIONS_MAX];
-    cps_copy(list, r->options, r->option_count * sizeof *list);
+    size_t count = copy_options(list, r, asked->unanswered);
     cps_writer_t ow = cps_writer(ep->extra, ep->config.message_max);
     cps_opt_writer_t options = cps_opt_writer(&ow);
-    cps_opt_put_list(&options, list, r->option_count);
+    cps_opt_put_list(&options, list, count);
     cps_msg_t msg = {.code = r->code, .options = cps_written(&ow), .payload = r->payload};
     size_t overhead = CPS_TOKEN_MAX + (r->context != 0 ? CPS_EP_OVERHEAD : 0);
     if (ow.failed || r->payload.len > cps_ep_payload_max(ep) || cps_msg_len(&msg) + overhead > ep->config.message_max)
@@ -96,6 +130,7 @@ cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps
         return CPS_ERR_FULL;
     fill(ep, asked, request);
     asked->peer = cps_peers_index(&ep->peers, peer);
+    asked->unanswered = wants_none(request) && !closes_loop(peer, request);
     err = cps_asked_set_token(&ep->asked, asked, request->token, &ep->rng);
     if (err == CPS_OK)
         err = keep_plain(ep, asked, request);
@@ -271,6 +306,10 @@ void cps_ask_acked(cps_ep_t *ep, cps_tx_t *tx)
 {
     cps_asked_t *asked = cps_asked_at(&ep->asked, tx->owner_index);
     cps_peer_heard(peer_of(ep, asked));
+    if (asked->unanswered) {
+        cps_ask_fail(ep, asked, CPS_OK, CPS_OK);
+        return;
+    }
     drop_tx(ep, asked);
     uncount(ep, asked);
     if (asked->context != 0 && asked->hint == CPS_HINT_NONE)

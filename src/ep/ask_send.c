@@ -96,7 +96,10 @@ static cps_err_t launch(cps_ep_t *ep, cps_asked_t *asked, uint16_t mid, const cp
     (void)cps_out_commit(ep, &asked->path, out);
     asked->state = CPS_ASKED_SENT;
     asked->sent = true;
-    cps_peer_sent(peer_of(ep, asked), ep->now_us, bytes.len, params->probing_rate);
+    bool open =
+        asked->unanswered && !asked->confirmable; /* whether the peer is silent is told by others (RFC 7967 §3.2) */
+    if (!open)
+        cps_peer_sent(peer_of(ep, asked), ep->now_us, bytes.len, params->probing_rate);
     if (asked->confirmable)
         cps_retx_start(&ep->retx, tx, ep->now_us, cps_retx_first_timeout(params, &ep->rng), params->max_retransmit);
     else /* no copies, but the next request to a silent peer waits for its time at PROBING_RATE */
@@ -163,6 +166,8 @@ void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
     }
     if (err != CPS_OK)
         cps_ask_fail(ep, asked, asked->sent ? CPS_ERR_OUTCOME_UNKNOWN : err, err);
+    else if (asked->unanswered && !asked->confirmable)
+        cps_ask_fail(ep, asked, CPS_OK, CPS_OK); /* nobody listens for an answer (RFC 7967 §2.1) */
 }
 
 void cps_ask_copy(cps_ep_t *ep, cps_tx_t *tx)

@@ -9,7 +9,7 @@ static const uint16_t handled_numbers[] = {
     CPS_OPT_IF_MATCH,      CPS_OPT_URI_HOST,  CPS_OPT_ETAG,     CPS_OPT_IF_NONE_MATCH,  CPS_OPT_URI_PORT,
     CPS_OPT_LOCATION_PATH, CPS_OPT_OSCORE,    CPS_OPT_URI_PATH, CPS_OPT_CONTENT_FORMAT, CPS_OPT_MAX_AGE,
     CPS_OPT_URI_QUERY,     CPS_OPT_HOP_LIMIT, CPS_OPT_ACCEPT,   CPS_OPT_LOCATION_QUERY, CPS_OPT_PROXY_URI,
-    CPS_OPT_PROXY_SCHEME,  CPS_OPT_SIZE1,     CPS_OPT_ECHO,
+    CPS_OPT_PROXY_SCHEME,  CPS_OPT_SIZE1,     CPS_OPT_ECHO,     CPS_OPT_NO_RESPONSE,
 };
 
 static bool valid_limits(const cps_ep_config_t *c)
@@ -241,7 +241,9 @@ cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us, const cps_command_t 
     case CPS_COMMAND_DEFER:
         return cps_pool_find(&ep->served.pool, command->u.handle) != NULL ? CPS_OK : CPS_ERR_STALE;
     case CPS_COMMAND_IGNORE:
-        return cps_serve_ignore(ep, command->u.handle);
+        return cps_serve_ignore(ep, command->u.handle, false);
+    case CPS_COMMAND_DROP:
+        return cps_serve_ignore(ep, command->u.handle, true);
     case CPS_COMMAND_JOB_DONE:
         return command->u.job_done.kind == CPS_JOB_REKEY ? cps_rekey_job_done(ep, &command->u.job_done)
                                                          : cps_context_job_done(ep, &command->u.job_done);

@@ -207,8 +207,8 @@ cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply);
 /** CPS_COMMAND_CHALLENGE: 4.01 with Echo inside, under the nonce of the request. */
 cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request);
 
-/** CPS_COMMAND_IGNORE: no answer; a CON is acknowledged. */
-cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request);
+/** CPS_COMMAND_IGNORE: no answer; a CON is acknowledged. CPS_COMMAND_DROP: nor that. */
+cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request, bool drop);
 
 /** Challenge a request whose window is unknown (RFC 8613 appendix B.1.2). */
 void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in);

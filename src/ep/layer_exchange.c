@@ -58,7 +58,7 @@ static void refuse_option(cps_ep_t *ep, cps_inbound_t *in, uint16_t bad)
     cps_command_reply_t reply = {
         .request = cps_pool_handle(&ep->served.pool, served), .code = CPS_BAD_OPTION, .payload = cps_bytes_str(text)};
     if (cps_serve_reply(ep, &reply) != CPS_OK)
-        (void)cps_serve_ignore(ep, reply.request);
+        (void)cps_serve_ignore(ep, reply.request, false);
 }
 
 static void fill_request(const cps_ep_t *ep, const cps_inbound_t *in, const cps_served_t *served, cps_event_t *event)

@@ -3,6 +3,8 @@
  * message costs no state (docs/architecture.md "Deduplication"). */
 #include "ep/ep.h"
 
+#include "wire/no_response.h"
+
 void cps_react_reset(cps_ep_t *ep, const cps_inbound_t *in)
 {
     if (in->outer.type == CPS_CON && (in->datagram->path.flags & CPS_PATH_MULTICAST) == 0)
@@ -19,10 +21,27 @@ bool cps_react_mid(cps_ep_t *ep, const cps_inbound_t *in, uint16_t *mid)
     return cps_peers_refusal_mid(&ep->peers, &in->datagram->path, ep->now_us, mid);
 }
 
+/* A plain request says for itself which errors it does not want. Outside of a sealed one No-Response is anybody's word
+ * (OSC-32), and a proxy has refused the option already. */
+static bool is_unwanted(const cps_ep_t *ep, const cps_inbound_t *in, uint8_t code)
+{
+    cps_bytes_t value;
+    return ep->config.layers->checks_options && cps_code_is_request(in->outer.code) &&
+           !cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value) &&
+           cps_no_response_covers(cps_no_response_of(&in->outer), code);
+}
+
 void cps_react_error(cps_ep_t *ep, const cps_inbound_t *in, uint8_t code, const char *text, const uint32_t *max_age)
 {
     uint16_t mid;
-    if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0 || !cps_react_mid(ep, in, &mid))
+    if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0)
+        return;
+    if (is_unwanted(ep, in, code)) {
+        if (in->outer.type == CPS_CON)
+            cps_out_empty(ep, &in->datagram->path, CPS_ACK, in->outer.mid);
+        return;
+    }
+    if (!cps_react_mid(ep, in, &mid))
         return;
     uint8_t options[16];
     cps_writer_t ow = cps_writer(options, sizeof options);

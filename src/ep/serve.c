@@ -2,6 +2,8 @@
 /* Requests that we answer (RFC 7252 §5.2): accepting them, and their answers' way down. */
 #include "ep/ep.h"
 
+#include "wire/no_response.h"
+
 #define BUSY_MAX_AGE_S     30U /* Max-Age of a 5.03: when to try again */
 #define SHORTAGE_MAX_AGE_S 2U
 
@@ -21,6 +23,8 @@ static cps_served_t *take(cps_ep_t *ep, const cps_inbound_t *in)
     cps_copy(served->token, outer->token.ptr, outer->token.len);
     served->token_len = (uint8_t)outer->token.len;
     served->code = in->msg.code;
+    if (ep->config.layers->checks_options) /* inside only, where the request is sealed (RFC 8613 §4.1.3.6) */
+        served->no_response = cps_no_response_of(&in->msg);
     served->mid = outer->mid;
     served->print = in->print;
     served->confirmable = outer->type == CPS_CON;
@@ -200,11 +204,23 @@ static cps_err_t keep_for_lease(cps_ep_t *ep, cps_served_t *served, const cps_ms
     return CPS_ERR_WAIT;
 }
 
+/* No answer: a CON is acknowledged, and so is a copy of it (RFC 7967 §2, RFC 7252 §4.2). */
+static void keep_silent(cps_ep_t *ep, cps_served_t *served)
+{
+    if (served->confirmable && !served->acked)
+        cps_out_empty(ep, &served->path, CPS_ACK, served->mid);
+    end(ep, served, served->confirmable ? CPS_DEDUP_ACKED : CPS_DEDUP_SILENT);
+}
+
 /* Send an answer and end the exchange. CPS_ERR_WAIT: kept until the store has granted numbers. */
 static cps_err_t send_answer(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool refused)
 {
     if (!cps_out_has_room(ep))
         return CPS_ERR_BUSY;
+    if (cps_no_response_covers(served->no_response, msg->code)) {
+        keep_silent(ep, served);
+        return CPS_OK;
+    }
     cps_err_t err = place(ep, served, msg);
     if (err != CPS_OK)
         return err;
@@ -326,14 +342,18 @@ cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
     return err == CPS_ERR_WAIT ? CPS_OK : err;
 }
 
-cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request)
+cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request, bool drop)
 {
     cps_served_t *served = unanswered(ep, request);
     if (served == NULL)
         return CPS_ERR_STALE;
-    if (served->confirmable && !served->acked)
-        cps_out_empty(ep, &served->path, CPS_ACK, served->mid);
-    end(ep, served, served->confirmable ? CPS_DEDUP_ACKED : CPS_DEDUP_SILENT);
+    uint32_t number = drop && served->context == 0 ? own_entry(ep, served) : 0;
+    if (number != 0)
+        cps_dedup_forget(&ep->dedup, number); /* it would take the room of others */
+    if (drop)
+        end(ep, served, CPS_DEDUP_SILENT);
+    else
+        keep_silent(ep, served);
     return CPS_OK;
 }
 

@@ -34,6 +34,7 @@ typedef struct cps_asked {
     bool confirmable;
     bool repeat_unsafe;
     bool no_repeat;
+    bool unanswered; /**< no response is wanted (RFC 7967): it ends when it has left, or was acknowledged */
     bool own_token;  /**< the caller chose it: kept for repeats */
     bool sent;       /**< some copy left */
     bool repeated;   /**< with Echo, by ourselves */

@@ -12,6 +12,7 @@ typedef struct cps_served {
     uint8_t token_len;
     uint8_t code; /**< method */
     uint16_t mid;
+    uint8_t no_response; /**< classes of answers that are not wanted (RFC 7967 §2.1) */
     bool confirmable;
     bool acked;    /**< an Empty ACK went: every answer is separate now (RFC 7252 §5.2.2; MSG-46) */
     bool verified; /**< the address is proven: no limit of amplification */

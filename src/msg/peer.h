@@ -26,6 +26,7 @@ typedef struct cps_peer {
     cps_time_us_t quiet_until_us; /**< PROBING_RATE: nothing new before, unless the peer answers */
     cps_list_t queue;             /**< our requests that wait for NSTART */
     uint32_t in_flight;           /**< outstanding interactions (§4.7) */
+    uint32_t open_loop;           /**< NON requests without an answer to come since the last one that has one */
 } cps_peer_t;
 
 typedef struct cps_peers {
