@@ -125,7 +125,12 @@ static const cps_conf_row_t net_item = {.kind = &cps_conf_net};
 static const cps_conf_row_t target_item = {.kind = &cps_conf_target};
 static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = &resource_table};
 
-#define COMMON_ROWS                                                                                                    \
+/* Of a server alone; what belongs to a group stands together. */
+#define RATE_ROW                                                                                                       \
+    {DAEMON("limits.rate", &cps_conf_number, limits.rate), .fixed = true, .max = 1000000, .fallback = "0",             \
+     .help = "Requests a second of one client, by credential or address; more get 4.29. 0: any number."},
+
+#define COMMON_ROWS(more)                                                                                              \
     {DAEMON("listen", &cps_conf_items, listen),                                                                        \
      .fixed = true,                                                                                                    \
      .item = &address_item,                                                                                            \
@@ -169,12 +174,12 @@ static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = 
          .max = 1000000,                                                                                               \
          .fallback = "1024",                                                                                           \
          .help = "OSCORE contexts in use at once."},                                                                   \
-        {DAEMON("transmission.ack_timeout", &cps_conf_time, transmission.ack_timeout_us),                              \
-         .fixed = true,                                                                                                \
-         .min = 1000,                                                                                                  \
-         .max = HOUR,                                                                                                  \
-         .fallback = "2s",                                                                                             \
-         .help = "ACK_TIMEOUT; below 2s only with transmission.unsafe."},                                              \
+        more{DAEMON("transmission.ack_timeout", &cps_conf_time, transmission.ack_timeout_us),                          \
+             .fixed = true,                                                                                            \
+             .min = 1000,                                                                                              \
+             .max = HOUR,                                                                                              \
+             .fallback = "2s",                                                                                         \
+             .help = "ACK_TIMEOUT; below 2s only with transmission.unsafe."},                                          \
         {DAEMON("transmission.ack_random_factor", &cps_conf_factor, transmission.ack_random_permille),                 \
          .fixed = true,                                                                                                \
          .min = 1000,                                                                                                  \
@@ -221,13 +226,13 @@ static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = 
     }
 
 static const cps_conf_row_t serve_rows[] = {
-    COMMON_ROWS,
+    COMMON_ROWS(RATE_ROW),
     {DAEMON("resources", &cps_conf_items, resources), .item = &resource_item, .max = 100000, .fallback = "[]",
      .help = "What is served."},
 };
 
 static const cps_conf_row_t proxy_rows[] = {
-    COMMON_ROWS,
+    COMMON_ROWS(),
     {DAEMON("proxy.clients", &cps_conf_items, clients), .item = &net_item, .max = 10000,
      .fallback = "[127.0.0.0/8, \"::1/128\"]", .help = "Networks that may use the proxy."},
     {DAEMON("proxy.targets", &cps_conf_items, targets), .item = &target_item, .max = 10000, .fallback = "[]",

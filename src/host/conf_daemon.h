@@ -49,6 +49,7 @@ typedef struct cps_conf_limits {
     uint64_t body;
     uint32_t exchanges;
     uint32_t unverified_amplification;
+    uint32_t rate; /**< of a server */
     uint32_t contexts;
 } cps_conf_limits_t;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a request to its handler. The order of the checks is the order of the functions in `judge`: what the request asks
- * for, who asks, and whether it may run; only then the handler. */
+/* From a request to its handler. The order of the checks is the order of the functions in `judge`: how often its client
+ * asks, what it asks for, who asks, and whether it may run; only then the handler. */
 #include "server/request.h"
 
 #include "host/inside.h"
@@ -35,6 +35,36 @@ static void refuse_busy(cps_request_t *request, const char *reason)
     static const cps_option_t max_age = {CPS_OPT_MAX_AGE, {&seconds, 1}};
     cps_answer_t answer = {.code = CPS_SERVICE_UNAVAILABLE, .options = &max_age, .option_count = 1};
     cps_request_refuse(request, &answer, false, reason);
+}
+
+/* ---- how often it asks ---- */
+
+static cps_rate_verdict_t rate_of(cps_dispatch_t *d, const cps_event_request_t *event)
+{
+    cps_bytes_t client = event->context != 0 ? cps_bytes(&event->context, sizeof event->context)
+                                             : cps_bytes(event->path.remote.ip, sizeof event->path.remote.ip);
+    return cps_rate_take(&d->rate, d->hooks.now(d->hooks.user), client);
+}
+
+/* Of what goes over the limit little is told, and the rest is dropped (RFC 8516 §3). */
+static bool is_in_time(way_t *way)
+{
+    static const uint8_t seconds = CPS_RATE_WAIT_S;
+    static const cps_option_t max_age = {CPS_OPT_MAX_AGE, {&seconds, 1}};
+    const cps_dispatch_hooks_t *hooks = &way->d->hooks;
+    cps_rate_verdict_t verdict = hooks->now == NULL ? CPS_RATE_PASS : rate_of(way->d, way->event);
+    cps_answer_t answer = {.code = CPS_TOO_MANY_REQUESTS, .options = &max_age, .option_count = 1};
+    if (verdict == CPS_RATE_PASS)
+        return true;
+    if (verdict == CPS_RATE_SILENT) {
+        cps_command_t drop = {.kind = CPS_COMMAND_DROP, .u.handle = way->request->handle};
+        (void)hooks->submit(hooks->user, &drop); /* stale at worst: it is over either way */
+        return false;
+    }
+    if (verdict == CPS_RATE_WARN)
+        answer.code = CPS_SERVICE_UNAVAILABLE;
+    cps_request_refuse(way->request, &answer, true, "too many requests");
+    return false;
 }
 
 /* ---- what it asks for ---- */
@@ -220,8 +250,8 @@ static bool fits_size(way_t *way)
 
 static bool judge(way_t *way)
 {
-    static bool (*const checks[])(way_t * way) = {is_for_us,  has_hops,       finds,        is_allowed, is_fresh,
-                                                  has_method, has_conditions, fits_formats, fits_size};
+    static bool (*const checks[])(way_t * way) = {is_in_time, is_for_us,  has_hops,       finds,        is_allowed,
+                                                  is_fresh,   has_method, has_conditions, fits_formats, fits_size};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (!checks[i](way))
             return false;
@@ -354,6 +384,7 @@ cps_err_t cps_dispatch_init(cps_dispatch_t *d, const cps_dispatch_hooks_t *hooks
     d->payload_max = options->payload_max;
     cps_site_init(&d->site, options->rng);
     cps_rng_fill(options->rng, &d->etag_base, sizeof d->etag_base);
+    cps_rate_init(&d->rate, options->rate, options->rng);
     d->requests = calloc(options->requests, sizeof *d->requests);
     d->limit = d->requests != NULL ? options->requests : 0;
     for (size_t i = 0; i < d->limit; i++) {

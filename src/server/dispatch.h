@@ -5,6 +5,7 @@
 #define CPS_SERVER_DISPATCH_H
 
 #include "server/own.h"
+#include "server/rate.h"
 #include "server/site.h"
 
 /** What became of a request: one log line. */
@@ -26,12 +27,14 @@ typedef struct cps_dispatch_hooks {
     void (*note)(void *user, const cps_dispatch_note_t *note);
     void (*later)(void *user); /**< call cps_dispatch_retry soon: the output was full */
     void *user;
+    cps_time_us_t (*now)(void *user); /**< for the rate of requests; NULL: it is not limited */
 } cps_dispatch_hooks_t;
 
 typedef struct cps_dispatch {
     cps_dispatch_hooks_t hooks;
     cps_site_t site;
     cps_own_t own;
+    cps_rate_t rate;
     cps_request_t *requests; /**< all there are */
     size_t limit;
     cps_request_t *free;
@@ -51,6 +54,7 @@ typedef struct cps_dispatch_options {
     size_t payload_max; /**< largest payload of an answer */
     const char *names;  /**< of this server, separated by spaces */
     cps_rng_t *rng;     /**< used during the call only */
+    uint32_t rate;      /**< requests a second of one client; 0: any */
 } cps_dispatch_options_t;
 
 /** Make one with nothing but /.well-known/core. CPS_ERR_MEMORY. */

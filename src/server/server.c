@@ -49,6 +49,8 @@ static void on_retry(uv_timer_t *timer)
         uv_timer_start(timer, on_retry, RETRY_MS, 0);
 }
 
+static cps_time_us_t now(void *user) { return cps_worker_now(((const cps_server_t *)user)->worker); }
+
 static void later(void *user)
 {
     cps_server_t *s = user;
@@ -99,10 +101,11 @@ static cps_err_t make_worker(cps_server_t *s, const cps_server_options_t *option
         return cps_server_fail(s, err, "limits and parameters: %s", cps_err_text(err));
     cps_rng_t rng = cps_rand_system();
     uint32_t message_max = config->message_max != 0 ? config->message_max : MESSAGE_MAX;
-    cps_dispatch_hooks_t dispatch_hooks = {submit, credential, cps_server_served, later, s};
+    cps_dispatch_hooks_t dispatch_hooks = {submit, credential, cps_server_served, later, s, now};
     cps_dispatch_options_t dispatch = {.requests = config->requests_in != 0 ? config->requests_in : REQUESTS,
                                        .payload_max = message_max - HEADERS,
                                        .names = options->names,
+                                       .rate = options->rate,
                                        .rng = &rng};
     err = cps_dispatch_init(&s->dispatch, &dispatch_hooks, &dispatch);
     s->has_dispatch = err == CPS_OK;

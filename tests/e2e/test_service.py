@@ -131,7 +131,7 @@ transmission: { ack_timeout: 3s, ack_random_factor: 1.75, max_retransmit: 3, nst
 log: { level: debug, format: json }
 """
 EVERY = {
-    "serve": COMMON + """\
+    "serve": COMMON.replace("contexts: 9 }", "contexts: 9, rate: 5 }") + """\
 resources:
   - { path: "/a b", kind: slow, sealed: true, fresh: 1500ms, allow: { phone: [get, ipatch], "*": [] }, title: "a \\"b\\"",
       rt: x.y, delay: 90s }

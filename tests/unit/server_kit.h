@@ -51,6 +51,8 @@ static inline void kit_note(void *user, const cps_dispatch_note_t *note)
 
 static inline void kit_later(void *user) { ((kit_t *)user)->later++; }
 
+static inline cps_time_us_t kit_now(void *user) { return ((kit_t *)user)->rig->now_us; }
+
 static inline void kit_request(rig_t *rig, const cps_event_t *event)
 {
     cps_dispatch_take(&((kit_t *)rig->user)->d, event);
@@ -65,7 +67,7 @@ static inline kit_t *kit_new(void)
     kit->rig->user = kit;
     kit->rig->on_request = kit_request;
     kit->credential = "phone";
-    cps_dispatch_hooks_t hooks = {kit_submit, kit_credential, kit_note, kit_later, kit};
+    cps_dispatch_hooks_t hooks = {kit_submit, kit_credential, kit_note, kit_later, kit, kit_now};
     cps_dispatch_options_t options = {
         .requests = 4, .payload_max = 1024, .names = "door.local front", .rng = &kit->rig->rng};
     assert_ok(cps_dispatch_init(&kit->d, &hooks, &options));
