@@ -97,6 +97,8 @@ typedef struct cps_ep_config {
     uint32_t
         rekey_rate; /**< requests a second a context for which keys are derived on trial (100); ten times that in all */
     uint64_t echo_recover_us; /**< how old an Echo may be that recovers a replay window (60 s) */
+    uint32_t token_max;       /**< longest token that a request may have (64); longer ones get 4.00 (RFC 8974). 8: those
+                                 of more than 8 bytes are format errors, as in RFC 7252 */
 } cps_ep_config_t;
 
 /** Bytes of memory that an endpoint of this configuration takes; 0 where the configuration is wrong. Any thread. */
@@ -193,6 +195,7 @@ typedef struct cps_event_response {
     uint64_t user;          /**< the request's `user` */
     uint64_t partial_iv;    /**< number that the request was last sealed under */
     uint64_t round_trip_us; /**< since the last copy of the request that may have caused it was first sent */
+    cps_bytes_t state;      /**< of a stateless request, whose handle and `user` are 0 */
     bool own_partial_iv;
     bool repeated; /**< the request was repeated with Echo before */
 } cps_event_response_t;
@@ -319,7 +322,13 @@ typedef struct cps_command_request {
                                     26 goes without it, so that congestion is noticed (RFC 7967 §3.2) */
     size_t option_count;
     cps_bytes_t payload;
-    cps_bytes_t token;    /**< 1 to 8 bytes of the caller's, or none: made by the endpoint */
+    cps_bytes_t token; /**< 1 to 8 bytes of the caller's, or none: made by the endpoint */
+    bool stateless;    /**< keep nothing of it: `state` travels sealed in its token (RFC 8974), and comes back with the
+                             response, for EXCHANGE_LIFETIME, if no more than 1,024 were sent since. There is no handle, and
+                             no CPS_EVENT_FAILED. Not sealed by OSCORE; no `timeout_us`, `user` and `token`. It goes as CON
+                             where it is not known that the peer takes long tokens. CPS_ERR_UNSUPPORTED: the peer rejected
+                             one in the last hour; CPS_ERR_BUSY: not now */
+    cps_bytes_t state; /**< up to 48 bytes */
     cps_handle_t context; /**< seal with this one; 0: unprotected */
     uint64_t timeout_us;  /**< for all of it, repeats included (MAX_TRANSMIT_WAIT) */
     uint64_t user;        /**< comes back in events */

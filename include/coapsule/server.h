@@ -83,7 +83,7 @@ typedef struct cps_server_options {
     bool signals;           /**< SIGINT and SIGTERM end cps_server_run, so that the state is saved */
     const char *names;      /**< what this host is called, separated by spaces: a request for a proxy that names it is
                                 served here (localhost and the system's host name are known) */
-    uint32_t rate;          /**< requests a second of one client, told by its credential or, unprotected, its address; more
+    uint32_t rate; /**< requests a second of one client, told by its credential or, unprotected, its address; more
                                 get 4.29 with Max-Age (RFC 8516), and soon nothing (any) */
 } cps_server_options_t;
 

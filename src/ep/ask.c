@@ -119,6 +119,8 @@ static void fill(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *
 
 cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps_handle_t *handle)
 {
+    if (request->stateless)
+        return cps_stateless_submit(ep, request);
     cps_err_t err = check(ep, request);
     if (err != CPS_OK)
         return err;

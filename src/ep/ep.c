@@ -15,7 +15,8 @@ static const uint16_t handled_numbers[] = {
 static bool valid_limits(const cps_ep_config_t *c)
 {
     return c->message_max >= 2 * CPS_EP_HEADERS && c->message_max <= 60000 && c->output_slots > CPS_EP_OUTPUT_SPARE &&
-           c->peers > 1 && c->requests_in > 0 && c->requests_out > 0 && c->amplification > 0;
+           c->token_max >= CPS_TOKEN_MAX && c->token_max <= c->message_max / 2 && c->peers > 1 && c->requests_in > 0 &&
+           c->requests_out > 0 && c->amplification > 0;
 }
 
 static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from, cps_transmission_times_t *times)
@@ -27,8 +28,8 @@ static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from,
         to->layers = cps_layers_full();
     uint32_t *const numbers[] = {&to->peers,          &to->contexts,    &to->requests_out, &to->requests_in,
                                  &to->waiting,        &to->message_max, &to->output_slots, &to->amplification,
-                                 &to->challenge_rate, &to->rekeys,      &to->rekey_rate};
-    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10, 16, 100};
+                                 &to->challenge_rate, &to->rekeys,      &to->rekey_rate,   &to->token_max};
+    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10, 16, 100, 64};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (*numbers[i] == 0)
             *numbers[i] = defaults[i];
@@ -59,9 +60,10 @@ static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
     cps_chain_init(&ep->chains, a, c->request_bytes);
     cps_chain_init(&ep->answers, a, c->answer_bytes);
     ep->out_slots = cps_arena_take(a, c->output_slots, sizeof *ep->out_slots);
-    ep->out_bytes = cps_arena_take(a, c->output_slots, c->message_max + CPS_EP_OVERHEAD);
     ep->take_max = c->message_max + CPS_EP_TAKE_MORE;
     cps_rekeys_init(&ep->rekeys, a, c->rekeys, ep->take_max);
+    ep->out_bytes = cps_arena_take(a, c->output_slots, ep->take_max);
+    ep->token = cps_arena_take(a, 1, c->token_max);
     ep->plaintext = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->joined = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->hint = cps_arena_take(a, 1, CPS_EP_HINT_MAX);
@@ -110,6 +112,7 @@ cps_err_t cps_ep_init(cps_ep_t **out, void *memory, size_t size, const cps_ep_co
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         *lists[i] = CPS_LIST_EMPTY;
     cps_echo_key_draw(&ep->echo_key, &ep->rng);
+    cps_stateless_init(&ep->stateless, &ep->rng, times.exchange_lifetime_us);
     *out = ep;
     return CPS_OK;
 }
@@ -121,6 +124,8 @@ void cps_ep_fini(cps_ep_t *ep)
     cps_oscore_table_fini(&ep->contexts);
     cps_rekeys_fini(&ep->rekeys);
     cps_wipe(&ep->echo_key, sizeof ep->echo_key);
+    cps_wipe(&ep->stateless, sizeof ep->stateless);
+    cps_wipe(&ep->stateless_found, sizeof ep->stateless_found);
     cps_wipe(ep->plaintext, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->joined, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->sealing, ep->take_max + CPS_EP_OVERHEAD);
@@ -274,6 +279,8 @@ static void message_tick(cps_ep_t *ep)
             cps_serve_copy(ep, tx);
         else if (tx->owner == CPS_TX_REQUEST)
             cps_ask_expired(ep, tx);
+        else if (tx->owner == CPS_TX_STATELESS)
+            cps_stateless_over(ep, tx, CPS_STATELESS_EXPIRED);
         else
             cps_serve_delivered(ep, tx, false);
     }

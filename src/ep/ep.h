@@ -9,6 +9,7 @@
 #include "exch/asked.h"
 #include "exch/echo.h"
 #include "exch/served.h"
+#include "exch/stateless.h"
 #include "msg/amplify.h"
 #include "msg/dedup.h"
 #include "msg/peer.h"
@@ -94,6 +95,8 @@ struct cps_ep {
     cps_chain_store_t answers;  /**< bytes of separate answers and of those that wait for numbers */
     uint32_t answers_in_flight; /**< separate CON answers with copies to come */
     cps_echo_key_t echo_key;
+    cps_stateless_t stateless;
+    cps_stateless_found_t stateless_found; /**< of the last one: events view it */
     cps_opt_set_t handled;
 
     cps_list_t ready;   /**< requests of ours to be sealed and sent */
@@ -122,6 +125,7 @@ struct cps_ep {
     uint8_t *hint;      /**< first bytes of an unauthenticated answer: events view them */
     uint8_t *sealing;   /**< scratch: what a message of ours is encrypted from */
     uint8_t *build;     /**< scratch: a plain message being built */
+    uint8_t *token;     /**< scratch: a long token of a request that is answered */
     uint8_t *extra;     /**< scratch: the same message with an option more */
     cps_ep_stats_t stats;
 };
@@ -198,6 +202,19 @@ void cps_react(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err);
 
 /* ---- serve.c: requests that we answer ---- */
 
+/** The message of a reply, with its options in ep->build, without token and place (serve_build.c). CPS_ERR_ARGUMENT,
+ * CPS_ERR_TOO_LARGE. */
+CPS_MUST_USE cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, cps_msg_t *msg);
+
+/** 4.01 with an Echo made now, in ep->build. */
+CPS_MUST_USE cps_err_t cps_serve_build_challenge(cps_ep_t *ep, cps_echo_use_t use, cps_msg_t *msg);
+
+/** Keep the token of a request; false where there is no room for a long one (serve_token.c). */
+bool cps_serve_keep_token(cps_ep_t *ep, cps_served_t *served, cps_bytes_t token);
+
+/** The token; one that is long stays in ep->token until the next call. */
+cps_bytes_t cps_serve_token(cps_ep_t *ep, const cps_served_t *served);
+
 /** Take up an accepted request: remember it and make its place. NULL, and all said to the peer, where it cannot be. */
 cps_served_t *cps_serve_accept(cps_ep_t *ep, cps_inbound_t *in);
 
@@ -230,6 +247,20 @@ void cps_serve_copy(cps_ep_t *ep, const cps_tx_t *tx);
 
 /** The message layer on the ACK or RST of a separate answer, or its end. */
 void cps_serve_delivered(cps_ep_t *ep, cps_tx_t *tx, bool acknowledged);
+
+/* ---- stateless.c: requests of ours that are known by their token alone ---- */
+
+/** CPS_COMMAND_REQUEST with `stateless`. */
+cps_err_t cps_stateless_submit(cps_ep_t *ep, const cps_command_request_t *request);
+
+/** How a Confirmable one ends. */
+typedef enum cps_stateless_end { CPS_STATELESS_ACKED, CPS_STATELESS_RESET, CPS_STATELESS_EXPIRED } cps_stateless_end_t;
+
+/** The message layer on its ACK or RST, or its end. */
+void cps_stateless_over(cps_ep_t *ep, cps_tx_t *tx, cps_stateless_end_t how);
+
+/** A response that nobody is known to wait for: whether its token says who does, in `event`. */
+bool cps_stateless_answer(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event);
 
 /* ---- ask.c, ask_send.c, ask_answer.c: requests of ours ---- */
 

@@ -35,18 +35,23 @@ static cps_asked_t *piggybacked(cps_ep_t *ep, const cps_inbound_t *in)
     return asked->tx != CPS_NONE || asked->context != 0 ? asked : NULL;
 }
 
-static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in)
+static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
 {
     cps_tx_t *tx = cps_ep_find_tx(ep, &in->datagram->path, in->outer.mid);
     if (tx != NULL && tx->owner == CPS_TX_ANSWER) {
         cps_serve_delivered(ep, tx, true); /* whatever the ACK carries (MSG-49) */
         return CPS_TAKEN;
     }
+    bool stateless = tx != NULL && tx->owner == CPS_TX_STATELESS;
+    if (stateless) /* whatever the response part is worth (RFC 8974 §3.3) */
+        cps_stateless_over(ep, tx, CPS_STATELESS_ACKED);
     if (in->outer.code == CPS_EMPTY) {
-        if (tx != NULL && tx->confirmable)
+        if (tx != NULL && !stateless && tx->confirmable)
             cps_ask_acked(ep, tx);
         return CPS_TAKEN; /* §4.2: an ACK that answers nothing is ignored */
     }
+    if (stateless && cps_stateless_answer(ep, in, event))
+        return CPS_EVENT;
     in->asked = piggybacked(ep, in);
     if (in->asked != NULL)
         return CPS_UP;
@@ -62,6 +67,8 @@ static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
     cps_peer_heard(cps_peers_at(&ep->peers, tx->peer)); /* it refuses, but it is not silent */
     if (tx->owner == CPS_TX_ANSWER)
         cps_serve_delivered(ep, tx, false);
+    else if (tx->owner == CPS_TX_STATELESS)
+        cps_stateless_over(ep, tx, CPS_STATELESS_RESET);
     else
         cps_ask_hint(ep, cps_asked_at(&ep->asked, tx->owner_index), CPS_HINT_RESET, in);
     return CPS_TAKEN;
@@ -86,8 +93,20 @@ static bool answered_before(cps_ep_t *ep, const cps_inbound_t *in, const cps_pee
     return true;
 }
 
+/* A token longer than is served here is no reason to reject the message: it is said, with the token (RFC 8974 §2.2.2). */
+static bool refuses_token(cps_ep_t *ep, const cps_inbound_t *in)
+{
+    if (in->outer.token.len <= ep->config.token_max)
+        return false;
+    cps_ep_note(ep, CPS_NOTE_MALFORMED, &in->datagram->path, NULL, in->outer.token.len);
+    cps_react_error(ep, in, CPS_BAD_REQUEST, NULL, NULL);
+    return true;
+}
+
 static cps_verdict_t requested(cps_ep_t *ep, cps_inbound_t *in)
 {
+    if (refuses_token(ep, in))
+        return CPS_TAKEN;
     in->peer = cps_peers_find(&ep->peers, &in->datagram->path);
     if (in->peer == NULL)
         return CPS_UP; /* nothing is made for it before it is accepted */
@@ -95,7 +114,7 @@ static cps_verdict_t requested(cps_ep_t *ep, cps_inbound_t *in)
     return answered_before(ep, in, in->peer) ? CPS_TAKEN : CPS_UP;
 }
 
-static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in)
+static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
 {
     cps_path_t bare = without_local(&in->datagram->path);
     if (answered_before(ep, in, cps_peers_find(&ep->peers, &bare)) ||
@@ -104,6 +123,8 @@ static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in)
     in->asked = cps_ask_match(ep, &in->datagram->path, in->outer.token);
     if (in->asked != NULL)
         return CPS_UP;
+    if (cps_stateless_answer(ep, in, event))
+        return CPS_EVENT;
     cps_ep_note(ep, CPS_NOTE_UNEXPECTED, &in->datagram->path, NULL, 0);
     cps_react_reset(ep, in); /* §4.2: nobody waits for it (MSG-20) */
     return CPS_TAKEN;
@@ -111,16 +132,15 @@ static cps_verdict_t responded(cps_ep_t *ep, cps_inbound_t *in)
 
 static cps_verdict_t message_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
 {
-    (void)event;
     if (in->outer.type == CPS_RST)
         return was_reset(ep, in);
     if (in->outer.type == CPS_ACK)
-        return acknowledged(ep, in);
+        return acknowledged(ep, in, event);
     if (in->outer.code == CPS_EMPTY) {
         cps_react_reset(ep, in); /* ping (§4.3) */
         return CPS_TAKEN;
     }
-    return cps_code_is_request(in->outer.code) ? requested(ep, in) : responded(ep, in);
+    return cps_code_is_request(in->outer.code) ? requested(ep, in) : responded(ep, in, event);
 }
 
 const cps_layer_t cps_layer_message = {"message", message_inbound};

@@ -16,6 +16,8 @@ static cps_verdict_t wire_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *
     if ((in->datagram->path.flags & CPS_PATH_MULTICAST) != 0)
         return CPS_TAKEN; /* group requests need Leisure and rules of their own (RFC 7252 §8): none is answered yet */
     cps_err_t err = cps_msg_parse(in->datagram->bytes, &in->outer);
+    if (err == CPS_OK && in->outer.token.len > CPS_TOKEN_MAX && ep->config.token_max == CPS_TOKEN_MAX)
+        err = CPS_ERR_FORMAT; /* RFC 7252 §3: without RFC 8974 (MSG-3) */
     if (err != CPS_OK) {
         react_malformed(ep, in, err);
         return CPS_TAKEN;

@@ -2,7 +2,8 @@
 /* Datagrams that leave: a ring of slots, so that a socket that is full for a while loses nothing. */
 #include "ep/ep.h"
 
-static size_t slot_size(const cps_ep_t *ep) { return ep->config.message_max + CPS_EP_OVERHEAD; }
+/* As much as is taken: a token that is too long is said with the token (RFC 8974 §2.2.2). */
+static size_t slot_size(const cps_ep_t *ep) { return ep->take_max; }
 
 static uint8_t *slot_bytes(const cps_ep_t *ep, uint32_t slot) { return ep->out_bytes + slot * slot_size(ep); }
 

@@ -20,8 +20,10 @@ static cps_served_t *take(cps_ep_t *ep, const cps_inbound_t *in)
         return NULL;
     const cps_msg_t *outer = &in->outer;
     served->path = in->datagram->path;
-    cps_copy(served->token, outer->token.ptr, outer->token.len);
-    served->token_len = (uint8_t)outer->token.len;
+    if (!cps_serve_keep_token(ep, served, outer->token)) {
+        cps_served_give(&ep->served, served, &ep->answers);
+        return NULL;
+    }
     served->code = in->msg.code;
     if (ep->config.layers->checks_options) /* inside only, where the request is sealed (RFC 8613 §4.1.3.6) */
         served->no_response = cps_no_response_of(&in->msg);
@@ -120,7 +122,7 @@ static cps_served_t *unanswered(const cps_ep_t *ep, cps_handle_t request)
 /* How an answer goes: in the ACK, or as a message of its own. */
 static cps_err_t place(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg)
 {
-    msg->token = cps_bytes(served->token, served->token_len);
+    msg->token = cps_serve_token(ep, served);
     if (served->confirmable && !served->acked) {
         msg->type = CPS_ACK;
         msg->mid = served->mid;
@@ -243,57 +245,12 @@ static cps_err_t send_answer(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg,
     return CPS_OK;
 }
 
-/* The options of a reply without those that say what is so anyway (RFC 7252 §5.4.4: Max-Age 60). */
-static size_t without_defaults(const cps_command_reply_t *reply, cps_option_t *list)
-{
-    size_t count = 0;
-    uint32_t value;
-    for (size_t i = 0; i < reply->option_count; i++) {
-        const cps_option_t *option = &reply->options[i];
-        if (option->number == CPS_OPT_MAX_AGE && cps_opt_uint(option->value, &value) == CPS_OK && value == 60)
-            continue;
-        list[count++] = *option;
-    }
-    return count;
-}
-
-static cps_err_t build(cps_ep_t *ep, const cps_command_reply_t *reply, cps_msg_t *msg)
-{
-    cps_option_t list[CPS_EP_OPTIONS_MAX];
-    if (!cps_code_is_response(reply->code) || reply->option_count > CPS_EP_OPTIONS_MAX)
-        return CPS_ERR_ARGUMENT;
-    if (reply->code == CPS_VALID && reply->payload.len != 0)
-        return CPS_ERR_ARGUMENT; /* RFC 7252 §5.9.1.3: 2.03 has no payload (REQ-15) */
-    size_t count = without_defaults(reply, list);
-    cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
-    cps_opt_writer_t ow = cps_opt_writer(&w);
-    cps_opt_put_list(&ow, list, count);
-    *msg = (cps_msg_t){.code = reply->code, .options = cps_written(&w), .payload = reply->payload};
-    if (w.failed || reply->payload.len > cps_ep_payload_max(ep) || cps_msg_len(msg) > ep->config.message_max)
-        return CPS_ERR_TOO_LARGE;
-    return CPS_OK;
-}
-
-/* 4.01 with an Echo made now. Returns the options' bytes in ep->build. */
-static cps_err_t build_challenge(cps_ep_t *ep, cps_echo_use_t use, cps_msg_t *msg)
-{
-    uint8_t value[CPS_ECHO_LEN];
-    cps_err_t err = cps_echo_make(&ep->echo_key, ep->config.crypto, ep->now_us, &use, value);
-    if (err != CPS_OK)
-        return err;
-    cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
-    cps_opt_writer_t ow = cps_opt_writer(&w);
-    cps_opt_put(&ow, CPS_OPT_ECHO, cps_bytes(value, sizeof value));
-    *msg = (cps_msg_t){.code = CPS_UNAUTHORIZED, .options = cps_written(&w)};
-    return cps_writer_err(&w);
-}
-
 /* What does not fit the budget of an unverified address becomes 4.01 with Echo, in the ACK or as NON (RFC 9175 §2.4).
  * After an unsafe method that would make the client run it again, so its answer goes without payload instead, unless
  * whoever gave the answer keeps it until the address is proven. */
 static cps_err_t limit(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool kept, bool *refused)
 {
-    msg->token = cps_bytes(served->token, served->token_len);
+    msg->token = cps_serve_token(ep, served);
     if (served->verified || served->context != 0 || cps_amplify_copies(served->room, cps_msg_len(msg)) > 0)
         return CPS_OK;
     cps_ep_note(ep, CPS_NOTE_AMPLIFICATION, &served->path, NULL, cps_msg_len(msg));
@@ -306,7 +263,7 @@ static cps_err_t limit(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool 
     }
     served->challenge = true;
     *refused = true;
-    return build_challenge(ep, cps_ep_echo_outer(&served->path), msg);
+    return cps_serve_build_challenge(ep, cps_ep_echo_outer(&served->path), msg);
 }
 
 cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply)
@@ -316,7 +273,7 @@ cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply)
     cps_served_t *served = unanswered(ep, reply->request);
     if (served == NULL)
         return CPS_ERR_STALE;
-    cps_err_t err = build(ep, reply, &msg);
+    cps_err_t err = cps_serve_build(ep, reply, &msg);
     if (err == CPS_OK)
         err = limit(ep, served, &msg, reply->kept, &refused);
     if (err == CPS_OK)
@@ -335,7 +292,7 @@ cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
         return CPS_ERR_ARGUMENT; /* the Echo has to be integrity protected (ECHO-16) */
     served->challenge = entry == NULL;
     cps_echo_use_t use = entry != NULL ? cps_ep_echo_inner(entry) : cps_ep_echo_outer(&served->path);
-    cps_err_t err = build_challenge(ep, use, &msg);
+    cps_err_t err = cps_serve_build_challenge(ep, use, &msg);
     /* what a proxy challenges was done already: a repeated message must not be taken for a new one */
     if (err == CPS_OK)
         err = send_answer(ep, served, &msg, entry != NULL);
@@ -396,7 +353,7 @@ void cps_serve_recover(cps_ep_t *ep, cps_inbound_t *in)
     /* under a number of its own: the request is not accepted, so its nonce may be one that was used (appendix B.1.2) */
     cps_heap_set(&ep->served.heap, cps_served_index(&ep->served, served), ep->now_us + ep->times.processing_delay_us);
     served->ends_us = ep->now_us;
-    cps_err_t err = build_challenge(ep, cps_ep_echo_inner(in->entry), &msg);
+    cps_err_t err = cps_serve_build_challenge(ep, cps_ep_echo_inner(in->entry), &msg);
     if (err == CPS_OK)
         err = send_answer(ep, served, &msg, true);
     if (err != CPS_OK && err != CPS_ERR_WAIT) {

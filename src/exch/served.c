@@ -11,5 +11,6 @@ void cps_served_give(cps_served_table_t *t, cps_served_t *served, cps_chain_stor
 {
     cps_heap_clear(&t->heap, cps_served_index(t, served));
     cps_chain_free(chains, &served->answer);
+    cps_chain_free(chains, &served->long_token);
     cps_pool_give(&t->pool, served);
 }

@@ -9,8 +9,8 @@ typedef struct cps_served {
     cps_pool_head_t head;
     cps_path_t path;
     uint8_t token[CPS_TOKEN_MAX];
-    uint8_t token_len;
-    uint8_t code; /**< method */
+    uint8_t token_len; /**< of a token in `token` */
+    uint8_t code;      /**< method */
     uint16_t mid;
     uint8_t no_response; /**< classes of answers that are not wanted (RFC 7967 §2.1) */
     bool confirmable;
@@ -27,7 +27,8 @@ typedef struct cps_served {
     uint32_t next; /**< in the list of those that wait */
     cps_handle_t context;
     cps_time_us_t ends_us;
-    cps_chain_t answer; /**< plain answer that waits */
+    cps_chain_t answer;     /**< plain answer that waits */
+    cps_chain_t long_token; /**< a token that `token` does not hold (RFC 8974); else empty */
 } cps_served_t;
 
 typedef struct cps_served_table {

@@ -22,11 +22,13 @@ typedef struct cps_peer {
     uint32_t refs;  /**< remembered exchanges, transmissions and requests that name this peer */
     uint32_t newer; /**< list of peers without refs, by last use */
     uint32_t older;
-    uint64_t mid_next;            /**< position of the next Message ID */
-    cps_time_us_t quiet_until_us; /**< PROBING_RATE: nothing new before, unless the peer answers */
-    cps_list_t queue;             /**< our requests that wait for NSTART */
-    uint32_t in_flight;           /**< outstanding interactions (§4.7) */
-    uint32_t open_loop;           /**< NON requests without an answer to come since the last one that has one */
+    uint64_t mid_next;                  /**< position of the next Message ID */
+    cps_time_us_t quiet_until_us;       /**< PROBING_RATE: nothing new before, unless the peer answers */
+    cps_list_t queue;                   /**< our requests that wait for NSTART */
+    uint32_t in_flight;                 /**< outstanding interactions (§4.7) */
+    cps_time_us_t long_tokens_until_us; /**< how long it is known whether it takes tokens of more than 8 bytes */
+    bool long_tokens;                   /**< it does (RFC 8974 §2.2.2) */
+    uint32_t open_loop;                 /**< NON requests without an answer to come since the last one that has one */
 } cps_peer_t;
 
 typedef struct cps_peers {

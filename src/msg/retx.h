@@ -12,7 +12,7 @@
 #include <coapsule/core.h>
 
 /** Whose message it is. */
-typedef enum cps_tx_owner { CPS_TX_REQUEST, CPS_TX_ANSWER } cps_tx_owner_t;
+typedef enum cps_tx_owner { CPS_TX_REQUEST, CPS_TX_ANSWER, CPS_TX_STATELESS } cps_tx_owner_t;
 
 typedef struct cps_tx {
     cps_pool_head_t head;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define OWED_RETRY_US 5000U /* a full output is tried again so soon */
+#define TOKEN_MAX     512U  /* clients may keep their state in them (RFC 8974) */
 #define REQUESTS_IN   256U  /* the default of the endpoint (core.h) */
 
 /* ---- pending ---- */
@@ -247,6 +248,7 @@ void cps_proxy_endpoint(cps_ep_config_t *config)
     config->layers = cps_layers_proxy();
     config->message_max = CPS_PROXY_MESSAGE_MAX;
     config->requests_in = config->requests_in != 0 ? config->requests_in : REQUESTS_IN;
+    config->token_max = config->token_max != 0 ? config->token_max : TOKEN_MAX;
 }
 
 static cps_err_t build(cps_proxy_t *p)

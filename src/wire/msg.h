@@ -6,7 +6,8 @@
 #include "wire/opt.h"
 
 #define CPS_HEADER_LEN     4U
-#define CPS_TOKEN_MAX      8U
+#define CPS_TOKEN_MAX      8U     /* of RFC 7252, and of those that we make for requests kept here */
+#define CPS_TOKEN_LONGEST  65804U /* of RFC 8974 §2.1 */
 #define CPS_PAYLOAD_MARKER 0xffU
 
 /** Message types (RFC 7252 §3). */
@@ -17,7 +18,7 @@ typedef struct cps_msg {
     uint8_t type; /**< cps_type_t */
     uint8_t code; /**< cps_code_t or any other */
     uint16_t mid;
-    cps_bytes_t token; /**< at most CPS_TOKEN_MAX bytes */
+    cps_bytes_t token; /**< at most CPS_TOKEN_LONGEST bytes */
     cps_bytes_t options;
     cps_bytes_t payload;
 } cps_msg_t;
@@ -45,7 +46,7 @@ static inline bool cps_method_is_unsafe(uint8_t code) { return code != CPS_GET &
  *
  * CPS_ERR_VERSION: another version, or fewer than 4 bytes: drop in silence (RFC 7252 §3; MSG-1, MSG-2).
  * CPS_ERR_FORMAT: format error; `type` and `mid` are set then, so that a CON can be answered with RST (§4.2). This
- * covers token length 9 to 15, reserved code classes, an Empty message with anything behind the header, types that do
+ * covers token length 15, reserved code classes, an Empty message with anything behind the header, types that do
  * not fit the code (§4.3 table 1), a marker without payload, and malformed options.
  * Holds no reference to `out` beyond the call; the views live as long as the datagram.
  */

@@ -60,22 +60,46 @@ static void other_versions_and_stubs_are_dropped(void **state)
     assert_int_equal(cps_err_reaction(CPS_ERR_VERSION), CPS_REACT_DROP);
 }
 
-static void token_lengths_above_eight_are_format_errors(void **state)
+/* 0 to 12 as they are, 13 and 14 with more bytes before the token, 15 never (RFC 8974 §2.1). */
+static void tokens_of_any_length_are_written_and_read(void **state)
 {
     (void)state;
-    uint8_t datagram[4 + 15] = {0x40, 0x01, 0x12, 0x34};
-    uint8_t buf[64];
-    for (size_t len = 0; len <= 15; len++) {
-        cps_msg_t msg = {.code = CPS_GET, .token = cps_bytes(datagram + 4, len)};
-        cps_writer_t w = cps_writer(buf, sizeof buf);
+    static const struct {
+        size_t len;
+        const char *head;
+    } rows[] = {{0, "40011234"},    {8, "48011234"},     {9, "49011234"},       {12, "4c011234"},
+                {13, "4d01123400"}, {268, "4d011234ff"}, {269, "4e0112340000"}, {65804, "4e011234ffff"}};
+    uint8_t *token = malloc(CPS_TOKEN_LONGEST + 1);
+    uint8_t *buf = malloc(CPS_TOKEN_LONGEST + 16);
+    assert_true(token != NULL && buf != NULL);
+    for (size_t i = 0; i <= CPS_TOKEN_LONGEST; i++)
+        token[i] = (uint8_t)(i * 31 >> 3);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        cps_msg_t msg = {.code = CPS_GET, .mid = 0x1234, .token = cps_bytes(token, rows[i].len)};
+        cps_writer_t w = cps_writer(buf, CPS_TOKEN_LONGEST + 16);
+        cps_bytes_t head = hex(rows[i].head);
         cps_msg_write(&w, &msg);
-        assert_int_equal(w.failed, len > 8);
-        assert_int_equal(cps_written(&w).len, len > 8 ? 0 : 4 + len);
-        datagram[0] = (uint8_t)(0x40 | len);
-        assert_err(len > 8 ? CPS_ERR_FORMAT : CPS_OK, parse_tight(cps_bytes(datagram, 4 + len), &msg));
+        cps_bytes_t written = cps_written(&w);
+        assert_false(w.failed);
+        assert_int_equal(written.len, cps_msg_len(&msg));
+        assert_int_equal(written.len, head.len + rows[i].len);
+        assert_memory_equal(written.ptr, head.ptr, head.len);
+        assert_ok(parse_tight(written, &msg)); /* reads nothing behind its end */
+        assert_ok(cps_msg_parse(written, &msg));
         assert_int_equal(msg.mid, 0x1234);
-        assert_int_equal(msg.token.len, len > 8 ? 0 : len);
+        assert_bytes(cps_bytes(token, rows[i].len), msg.token);
+        if (rows[i].len != 0) /* one byte less */
+            assert_err(CPS_ERR_FORMAT, parse_tight(cps_bytes(written.ptr, written.len - 1), &msg));
     }
+    cps_msg_t longer = {.code = CPS_GET, .token = cps_bytes(token, CPS_TOKEN_LONGEST + 1)};
+    cps_writer_t w = cps_writer(buf, CPS_TOKEN_LONGEST + 16);
+    cps_msg_write(&w, &longer);
+    assert_true(w.failed && cps_written(&w).len == 0);
+    free(token);
+    free(buf);
+    assert_reset("4f 01 0001 000000000000000000000000000000", "70000001");
+    assert_reset("4d 01 0001", "70000001");
+    assert_reset("4e 01 0001 00", "70000001");
 }
 
 static void a_token_lies_inside_its_datagram(void **state)
@@ -210,8 +234,8 @@ static void codes_have_their_kinds(void **state)
 static const cps_case_t cases[] = {
     {"", "a message is views of its datagram, and written back the same", a_message_is_views_of_its_datagram},
     {"", "other versions and datagrams under 4 bytes are dropped", other_versions_and_stubs_are_dropped},
-    {"MSG-3", "token lengths of 9 to 15 are format errors and never written",
-     token_lengths_above_eight_are_format_errors},
+    {"XTK-1", "tokens of any length are written and read in the shape of RFC 8974",
+     tokens_of_any_length_are_written_and_read},
     {"MSG-4", "a token lies inside its datagram", a_token_lies_inside_its_datagram},
     {"MSG-6", "a payload marker needs a payload", a_marker_needs_a_payload},
     {"MSG-9", "nibble 15 is a format error outside of the marker", nibble_fifteen_is_a_format_error},

@@ -138,9 +138,7 @@ def decode(data):
     first, number, mid = reader.number(1, "header"), reader.number(1, "header"), reader.number(2, "header")
     if first >> 6 != 1:
         raise CoapError(f"version {first >> 6}")
-    if first & 15 > 8:
-        raise CoapError(f"token length {first & 15}")
-    token = reader.take(first & 15, "token")
+    token = reader.take(reader.extended(first & 15, "token"), "token")  # RFC 8974 §2.1: as option lengths are written
     rest = reader.take(reader.left, "rest")
     if number == EMPTY and (token or rest):
         raise CoapError("an Empty message with something behind its header")
@@ -167,9 +165,8 @@ def encode_options(options, payload=b""):
 
 
 def encode(message):
-    if len(message.token) > 8:
-        raise CoapError("a token of more than 8 bytes")
-    header = bytes([0x40 | message.type << 4 | len(message.token), message.code]) + message.mid.to_bytes(2, "big")
+    nibble, more = _nibble(len(message.token))
+    header = bytes([0x40 | message.type << 4 | nibble, message.code]) + message.mid.to_bytes(2, "big") + more
     return header + message.token + encode_options(message.options, message.payload)
 
 

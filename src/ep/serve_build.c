@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What an answer consists of, before it is placed and sealed. */
+#include "ep/ep.h"
+
+/* The options of a reply without those that say what is so anyway (RFC 7252 §5.4.4: Max-Age 60). */
+static size_t without_defaults(const cps_command_reply_t *reply, cps_option_t *list)
+{
+    size_t count = 0;
+    uint32_t value;
+    for (size_t i = 0; i < reply->option_count; i++) {
+        const cps_option_t *option = &reply->options[i];
+        if (option->number == CPS_OPT_MAX_AGE && cps_opt_uint(option->value, &value) == CPS_OK && value == 60)
+            continue;
+        list[count++] = *option;
+    }
+    return count;
+}
+
+cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, cps_msg_t *msg)
+{
+    cps_option_t list[CPS_EP_OPTIONS_MAX];
+    if (!cps_code_is_response(reply->code) || reply->option_count > CPS_EP_OPTIONS_MAX)
+        return CPS_ERR_ARGUMENT;
+    if (reply->code == CPS_VALID && reply->payload.len != 0)
+        return CPS_ERR_ARGUMENT; /* RFC 7252 §5.9.1.3: 2.03 has no payload (REQ-15) */
+    size_t count = without_defaults(reply, list);
+    cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
+    cps_opt_writer_t ow = cps_opt_writer(&w);
+    cps_opt_put_list(&ow, list, count);
+    *msg = (cps_msg_t){.code = reply->code, .options = cps_written(&w), .payload = reply->payload};
+    if (w.failed || reply->payload.len > cps_ep_payload_max(ep) || cps_msg_len(msg) > ep->config.message_max)
+        return CPS_ERR_TOO_LARGE;
+    return CPS_OK;
+}
+
+cps_err_t cps_serve_build_challenge(cps_ep_t *ep, cps_echo_use_t use, cps_msg_t *msg)
+{
+    uint8_t value[CPS_ECHO_LEN];
+    cps_err_t err = cps_echo_make(&ep->echo_key, ep->config.crypto, ep->now_us, &use, value);
+    if (err != CPS_OK)
+        return err;
+    cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
+    cps_opt_writer_t ow = cps_opt_writer(&w);
+    cps_opt_put(&ow, CPS_OPT_ECHO, cps_bytes(value, sizeof value));
+    *msg = (cps_msg_t){.code = CPS_UNAUTHORIZED, .options = cps_written(&w)};
+    return cps_writer_err(&w);
+}
