@@ -99,6 +99,8 @@ typedef struct cps_ep_config {
     uint64_t echo_recover_us; /**< how old an Echo may be that recovers a replay window (60 s) */
     uint32_t token_max;       /**< longest token that a request may have (64); longer ones get 4.00 (RFC 8974). 8: those
                                  of more than 8 bytes are format errors, as in RFC 7252 */
+    bool context_lookup;      /**< ask by CPS_JOB_CONTEXT for contexts that are not here */
+    uint64_t reserved[8];     /**< zero: room for later members, so that structs around this one keep their shape */
 } cps_ep_config_t;
 
 /** Bytes of memory that an endpoint of this configuration takes; 0 where the configuration is wrong. Any thread. */
@@ -227,8 +229,10 @@ typedef struct cps_event_failed {
 /** Work that the caller does, off the endpoint's thread if slow, and answers with CPS_COMMAND_JOB_DONE. */
 typedef enum cps_job_kind {
     CPS_JOB_LEASE, /**< make `number` durable as the ceiling of the context's sequence numbers */
-    CPS_JOB_REKEY /**< put the key derived by RFC 8613 appendix B.2 in place of the context's, durably, with `number` as
+    CPS_JOB_REKEY, /**< put the key derived by RFC 8613 appendix B.2 in place of the context's, durably, with `number` as
                         its ceiling */
+    CPS_JOB_CONTEXT /**< a sealed request names a context that is not here: add it before the next cps_ep_event, which
+                         looks at the request again. No JOB_DONE */
 } cps_job_kind_t;
 
 typedef struct cps_event_job {
@@ -240,6 +244,9 @@ typedef struct cps_event_job {
     uint8_t id_context_len;
     uint8_t state_id[CPS_IDENTIFIER_LEN]; /**< CPS_JOB_REKEY: identifiers of its numbers and of its replay window */
     uint8_t window_id[CPS_IDENTIFIER_LEN];
+    cps_bytes_t kid; /**< CPS_JOB_CONTEXT: what the request names; nothing about it is authentic yet */
+    cps_bytes_t kid_context;
+    bool has_kid_context;
 } cps_event_job_t;
 
 /** So many challenges of new requests without an Echo make a peer suspect of knowing none. */
@@ -390,7 +397,7 @@ CPS_API CPS_MUST_USE cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us,
 
 /** Key material and state of a context (RFC 8613 §3.2). Views live for the call only. */
 typedef struct cps_context {
-    size_t size; /**< sizeof(cps_context_t) */
+    size_t size; /**< sizeof(cps_context_t): later versions add members behind */
     cps_bytes_t master_secret;
     cps_bytes_t master_salt;
     cps_bytes_t id_context;

@@ -2,6 +2,7 @@
 /* One request from its URI to its end: the way, the credential, the addresses of the host, and what came of it. */
 #include "client/call.h"
 
+#include "base/sized.h"
 #include "host/inside.h"
 
 #include <stdlib.h>
@@ -188,15 +189,17 @@ static cps_err_t carry_out(cps_client_t *client, cps_call_t *call)
     return err;
 }
 
-cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *request, cps_response_t **response)
+cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *given, cps_response_t **response)
 {
+    cps_client_request_t full;
+    const cps_client_request_t *request = &full;
     *response = NULL;
     client->hint = CPS_EMPTY;
     client->detail[0] = client->refused[0] = '\0';
     if (cps_inside())
         return cps_client_say(client, CPS_ERR_CALLED_INSIDE, "%s", cps_err_text(CPS_ERR_CALLED_INSIDE));
-    if (request->size != sizeof *request || request->uri == NULL || !cps_code_is_request((uint8_t)request->method) ||
-        request->token.len > CPS_TOKEN_MAX)
+    if (!cps_sized_copy(&full, sizeof full, given) || request->uri == NULL ||
+        !cps_code_is_request((uint8_t)request->method) || request->token.len > CPS_TOKEN_MAX)
         return cps_client_say(client, CPS_ERR_ARGUMENT, "%s", cps_err_text(CPS_ERR_ARGUMENT));
     cps_call_t *call = calloc(1, sizeof *call);
     if (call == NULL)

@@ -2,6 +2,7 @@
 /* A client's life, and the requests that are made in one line. */
 #include "client/client.h"
 
+#include "base/sized.h"
 #include "host/inside.h"
 
 #include <stdarg.h>
@@ -146,11 +147,13 @@ static cps_err_t open_keyring(cps_client_t *client, const char *path)
     return err;
 }
 
-cps_err_t cps_client_new(cps_client_t **out, const cps_client_options_t *options)
+cps_err_t cps_client_new(cps_client_t **out, const cps_client_options_t *given)
 {
+    cps_client_options_t full;
+    const cps_client_options_t *options = &full;
     *out = NULL;
     new_detail[0] = '\0';
-    if (options == NULL || options->size != sizeof *options)
+    if (!cps_sized_copy(&full, sizeof full, given))
         return CPS_ERR_ARGUMENT;
     if (cps_inside())
         return CPS_ERR_CALLED_INSIDE;

@@ -2,9 +2,13 @@
 /* OSCORE contexts of an endpoint: adding and removing, their numbers under leases. */
 #include "ep/ep.h"
 
-cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *context, cps_handle_t *handle)
+#include "base/sized.h"
+
+cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *given, cps_handle_t *handle)
 {
-    if (context->size != sizeof *context || context->hash >= CPS_HASH_COUNT)
+    cps_context_t full;
+    const cps_context_t *context = &full;
+    if (!cps_sized_copy(&full, sizeof full, given) || context->hash >= CPS_HASH_COUNT)
         return CPS_ERR_ARGUMENT;
     if (!ep->config.layers->opens_oscore)
         return CPS_ERR_UNSUPPORTED; /* it would seal and take whatever comes back for the answer (OSC-66) */

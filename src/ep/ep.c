@@ -2,6 +2,8 @@
 /* The calls that drive an endpoint. */
 #include "ep/ep.h"
 
+#include "base/sized.h"
+
 #define EVICT_MAX 64 /* remembered exchanges given up for one new peer, at most */
 
 /* What an endpoint that opens messages understands (RFC 7252 §5.4.1); others, if critical, get 4.02. */
@@ -21,9 +23,8 @@ static bool valid_limits(const cps_ep_config_t *c)
 
 static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from, cps_transmission_times_t *times)
 {
-    if (from == NULL || from->size != sizeof *from)
+    if (!cps_sized_copy(to, sizeof *to, from))
         return CPS_ERR_CONFIG;
-    *to = *from;
     if (to->layers == NULL)
         to->layers = cps_layers_full();
     uint32_t *const numbers[] = {&to->peers,          &to->contexts,    &to->requests_out, &to->requests_in,
@@ -206,7 +207,7 @@ static bool note_event(cps_ep_t *ep, cps_event_t *out)
 /* What was kept until a context had changed goes first. */
 static const cps_datagram_t *next_datagram(cps_ep_t *ep)
 {
-    const cps_datagram_t *again = cps_rekey_again(ep);
+    const cps_datagram_t *again = ep->looked_up != NULL ? ep->looked_up : cps_rekey_again(ep);
     if (again != NULL || ep->input_left == 0)
         return again;
     ep->input_left--;
@@ -225,7 +226,9 @@ bool cps_ep_event(cps_ep_t *ep, cps_event_t *out)
         const cps_datagram_t *datagram = next_datagram(ep);
         if (datagram == NULL)
             return false;
-        if (climb(ep, datagram, out) == CPS_EVENT)
+        bool has_event = climb(ep, datagram, out) == CPS_EVENT;
+        ep->looked_up = has_event && out->kind == CPS_EVENT_JOB ? datagram : NULL; /* once more, with the context or not */
+        if (has_event)
             return true;
         cps_ask_work(ep);
     }

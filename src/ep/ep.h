@@ -109,6 +109,7 @@ struct cps_ep {
 
     const cps_datagram_t *input;
     size_t input_left;
+    const cps_datagram_t *looked_up; /**< the caller was asked for its context: it comes once more; or NULL */
 
     cps_out_slot_t *out_slots; /**< ring */
     uint8_t *out_bytes;

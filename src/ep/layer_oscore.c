@@ -88,7 +88,19 @@ static bool open_wrapped(cps_ep_t *ep, cps_inbound_t *in, const cps_oscopt_t *op
     return *err == CPS_ERR_NO_CONTEXT && cps_rekey_request(ep, in, option, inside.kid_context);
 }
 
-static cps_verdict_t sealed_request(cps_ep_t *ep, cps_inbound_t *in, cps_bytes_t value)
+/* The caller may know the context that this request names. Its datagram waits for that, and is then looked at again. */
+static cps_verdict_t look_up(const cps_oscopt_t *option, cps_event_t *event)
+{
+    memset(event, 0, sizeof *event);
+    event->kind = CPS_EVENT_JOB;
+    event->u.job.kind = CPS_JOB_CONTEXT;
+    event->u.job.kid = option->kid;
+    event->u.job.kid_context = option->kid_context;
+    event->u.job.has_kid_context = option->has_kid_context;
+    return CPS_EVENT;
+}
+
+static cps_verdict_t sealed_request(cps_ep_t *ep, cps_inbound_t *in, cps_bytes_t value, cps_event_t *event)
 {
     cps_oscopt_t option;
     cps_err_t err = cps_oscopt_decode(value, &option);
@@ -102,6 +114,8 @@ static cps_verdict_t sealed_request(cps_ep_t *ep, cps_inbound_t *in, cps_bytes_t
         err = open_request(ep, in, &option);
     if (open_wrapped(ep, in, &option, &err))
         return CPS_TAKEN;
+    if (err == CPS_ERR_NO_CONTEXT && ep->config.context_lookup && ep->looked_up == NULL)
+        return look_up(&option, event);
     if (err != CPS_OK) {
         refuse(ep, in, err, in->entry);
         return CPS_TAKEN;
@@ -148,13 +162,12 @@ static cps_verdict_t response_to_sealed(cps_ep_t *ep, cps_inbound_t *in)
 
 static cps_verdict_t oscore_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
 {
-    (void)event;
     cps_bytes_t value;
     if (in->asked != NULL)
         return in->asked->context != 0 ? response_to_sealed(ep, in) : CPS_UP;
     if (!cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value))
         return CPS_UP;
-    return sealed_request(ep, in, value);
+    return sealed_request(ep, in, value, event);
 }
 
 const cps_layer_t cps_layer_oscore = {"oscore", oscore_inbound};

@@ -2,6 +2,7 @@
 /* The life of a server. */
 #include "server/server.h"
 
+#include "base/sized.h"
 #include "host/inside.h"
 #include "host/rand.h"
 
@@ -149,11 +150,9 @@ cps_err_t cps_server_new(cps_server_t **out, const cps_server_options_t *options
 {
     cps_server_options_t full;
     *out = NULL;
-    memset(&full, 0, sizeof full);
     snprintf(last_detail, sizeof last_detail, "%s", "cps_server_new: make the options with CPS_SERVER_OPTIONS");
-    if (options == NULL || options->size == 0 || options->size > sizeof full)
+    if (!cps_sized_copy(&full, sizeof full, options))
         return CPS_ERR_ARGUMENT;
-    memcpy(&full, options, options->size);
     cps_server_t *s = calloc(1, sizeof *s);
     snprintf(last_detail, sizeof last_detail, "%s", cps_err_text(CPS_ERR_MEMORY));
     if (s == NULL)
@@ -173,13 +172,9 @@ cps_err_t cps_server_add(cps_server_t *server, const cps_resource_t *resource)
 {
     cps_resource_t full;
     const char *reason = "make it with CPS_RESOURCE, and give it a path";
-    memset(&full, 0, sizeof full);
     cps_err_t err = CPS_ERR_ARGUMENT;
-    if (resource != NULL && resource->size != 0 && resource->size <= sizeof full) {
-        memcpy(&full, resource, resource->size);
-        if (full.path != NULL)
-            err = cps_dispatch_add(&server->dispatch, &full, &reason);
-    }
+    if (cps_sized_copy(&full, sizeof full, resource) && full.path != NULL)
+        err = cps_dispatch_add(&server->dispatch, &full, &reason);
     if (err == CPS_OK)
         return CPS_OK;
     return cps_server_fail(server, err, "resource %s: %s", full.path != NULL ? full.path : "", reason);

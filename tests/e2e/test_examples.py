@@ -21,6 +21,14 @@ def sensor(t):
     assert answer.option(coap.MAX_AGE) == b"\x01"
 
 
+@case("", "two endpoints talk through memory: transport, clock, store, log and keys are the program's")
+def memory(t):
+    done = t.run([t.bin / "example-memory"])
+    assert done.status == 0 and not done.err, done.describe()
+    assert done.out.splitlines() == ["phone: numbers below 64 are reserved", "door: looks up the key of a kid of 0 bytes",
+                                     "phone: got locked, sealed"]
+
+
 @case("", "the lock is turned by who has its key, and its state outlives it")
 def lock(t):
     phone, door = Home(t, "phone"), Home(t, "door")

@@ -115,6 +115,83 @@ def exports(t):
     assert t.run(["./all"], env={"LD_LIBRARY_PATH": str(lib)}).status == 0
 
 
+OLD = """#include <coapsule/coapsule.h>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+static cps_err_t hello(cps_request_t *request, void *) { return cps_reply_text(request, CPS_CONTENT, "hello"); }
+int main()
+{
+    cps_server_t *server;
+    cps_server_options_t how = {};
+    how.size = sizeof how;
+    how.listen = "coap://127.0.0.1:0";
+    how.quiet = true;
+    cps_resource_t resource = {};
+    resource.size = sizeof resource;
+    resource.path = "a";
+    resource.get = hello;
+    if (cps_server_new(&server, &how) != CPS_OK || cps_server_add(server, &resource) != CPS_OK)
+        return 1;
+    std::thread serving([server] { (void)!cps_server_run(server); });
+    cps_client_t *client;
+    cps_response_t *response = nullptr;
+    cps_client_options_t options = {};
+    options.size = sizeof options;
+    cps_client_request_t request = {};
+    char uri[64];
+    std::snprintf(uri, sizeof uri, "coap://%s/a", cps_server_address(server, 0));
+    request.size = sizeof request;
+    request.method = CPS_GET;
+    request.uri = uri;
+    cps_err_t err = cps_client_new(&client, &options);
+    if (err == CPS_OK)
+        err = cps_client_request(client, &request, &response);
+    if (err == CPS_OK)
+        std::printf("%zu %zu %zu %zu %s\\n", sizeof how, sizeof resource, sizeof options, sizeof request,
+                    std::memcmp(cps_response_payload(response).ptr, "hello", 5) == 0 ? "hello" : "?");
+    cps_response_free(response);
+    cps_client_free(client);
+    cps_server_stop(server);
+    serving.join();
+    cps_server_free(server);
+    return err;
+}
+"""
+SIZED = ("cps_server_options", "cps_resource", "cps_client_options", "cps_client_request")
+
+
+def older(text):
+    """A header as it was before the last member of each struct that has a size."""
+    for name in SIZED:
+        head, found, rest = text.partition(f"typedef struct {name} {{")
+        if not found:
+            continue
+        body, end, tail = rest.partition(f"}} {name}_t;")
+        members = re.split(r"(?<=;)", re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL))
+        text = head + found + "".join(members[:-2]) + "\n" + end + tail
+    return text
+
+
+@case("OPS-45", "a program that was built against older headers runs with this library, later members at their defaults")
+def older_program(t):
+    usr = installed(t)
+    lib = libraries(usr)
+    sizes = []
+    for age in (0, 1):
+        if age:
+            for path in (usr / "include" / "coapsule").iterdir():
+                path.write_text(older(path.read_text(encoding="utf-8")))
+        (t.tmp / "old.cpp").write_text(OLD)
+        built = t.run(["g++", "-std=c++17", "-Wall", f"-I{usr}/include", "old.cpp", "-o", f"old{age}", f"-L{lib}", "-lcoapsule",
+                       "-pthread"])
+        assert built.status == 0, built.describe()
+        done = t.run([f"./old{age}"], env={"LD_LIBRARY_PATH": str(lib)})
+        assert done.status == 0 and done.out.endswith("hello\n"), done.describe()
+        sizes.append([int(word) for word in done.out.split()[:4]])
+    assert all(old <= new for new, old in zip(*sizes)) and sizes[0] != sizes[1], sizes
+
+
 def exported_by(t, name):
     listed = t.run(["nm", "-D", "--defined-only", t.build / f"lib{name}.so"]).out
     return {line.split()[-1] for line in listed.splitlines()}
