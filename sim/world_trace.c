@@ -27,6 +27,19 @@ static void say_hex(FILE *to, const char *what, cps_bytes_t bytes)
         fprintf(to, " %s %s%s", what, text, len < bytes.len ? "..." : "");
 }
 
+/* An option that is text, unless the attacker has been at it. */
+static void say_text(FILE *to, const cps_option_t *option)
+{
+    fprintf(to, " %u:", option->number);
+    for (size_t i = 0; i < option->value.len; i++) {
+        uint8_t c = option->value.ptr[i];
+        if (c > 0x20 && c < 0x7f)
+            fputc(c, to);
+        else
+            fprintf(to, "%%%02x", c);
+    }
+}
+
 static void say_options(FILE *to, const cps_look_t *look)
 {
     cps_opt_walk_t walk = cps_opt_walk(look->msg.options);
@@ -35,7 +48,7 @@ static void say_options(FILE *to, const cps_look_t *look)
             fputs(" OSCORE", to);
         else if (option.number == CPS_OPT_URI_PATH || option.number == CPS_OPT_URI_QUERY ||
                  option.number == CPS_OPT_URI_HOST || option.number == CPS_OPT_PROXY_SCHEME)
-            fprintf(to, " %u:%.*s", option.number, (int)option.value.len, (const char *)option.value.ptr);
+            say_text(to, &option);
         else
             fprintf(to, " %u(%zu)", option.number, option.value.len);
     say_hex(to, "kid", look->oscopt.kid);
