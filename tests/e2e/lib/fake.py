@@ -30,15 +30,17 @@ def reset(request):
 
 
 class Server:
-    """Listens on 127.0.0.1 (or `host`) until the end of the case. With `empty`, Empty messages are responded to as well."""
+    """Listens on 127.0.0.1 (or `host`) until the end of the case. With `empty`, Empty messages are responded to as well; `scope` is the
+    interface of a link-local address."""
 
-    def __init__(self, t, respond, host="127.0.0.1", port=0, empty=False):
+    def __init__(self, t, respond, host="127.0.0.1", port=0, *, empty=False, scope=0):
         self.respond = respond
         self.empty = empty
         self.requests = []  # every copy
         self.datagrams = []
+        self.sources = []
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((host, port))
+        self.socket.bind((host, port, 0, scope) if scope else (host, port))
         self.host, self.port = host, self.socket.getsockname()[1]
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -52,7 +54,7 @@ class Server:
     def close(self):
         try:
             with socket.socket(self.socket.family, socket.SOCK_DGRAM) as s:
-                s.sendto(b"", (self.host, self.port))  # wakes the thread
+                s.sendto(b"", self.socket.getsockname())  # wakes the thread
         except OSError:
             pass
         self._thread.join(5)
@@ -66,6 +68,7 @@ class Server:
             message = coap.decode(data)
             with self._changed:
                 self.datagrams.append(data)
+                self.sources.append(source)
                 if message.is_request:
                     self.requests.append(message)
                 self._changed.notify_all()
