@@ -152,7 +152,8 @@ void cps_ep_input(cps_ep_t *ep, cps_time_us_t now_us, const cps_datagram_t *data
 
 bool cps_ep_pending(const cps_ep_t *ep)
 {
-    return ep->input_left != 0 || ep->ready.first != CPS_NONE || ep->leased || ep->rekeys.ready != 0;
+    return ep->input_left != 0 || ep->ready.first != CPS_NONE || ep->leased || ep->rekeys.ready != 0 ||
+           ep->looked_up != NULL;
 }
 
 void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cps_net_error_t kind, cps_bytes_t quoted)
@@ -227,7 +228,8 @@ bool cps_ep_event(cps_ep_t *ep, cps_event_t *out)
         if (datagram == NULL)
             return false;
         bool has_event = climb(ep, datagram, out) == CPS_EVENT;
-        ep->looked_up = has_event && out->kind == CPS_EVENT_JOB ? datagram : NULL; /* once more, with the context or not */
+        ep->looked_up =
+            has_event && out->kind == CPS_EVENT_JOB ? datagram : NULL; /* once more, with the context or not */
         if (has_event)
             return true;
         cps_ask_work(ep);

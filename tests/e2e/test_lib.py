@@ -49,7 +49,11 @@ def malformed(_):
                  "40010001e0fef3"):
         assert refused(coap.decode, bytes.fromhex(text)), text
     coap.decode(bytes.fromhex("40010001e0fef2"))  # option 65535
-    assert refused(coap.encode, coap.Message(coap.CON, coap.GET, 1, bytes(9)))
+    assert refused(coap.encode, coap.Message(coap.CON, coap.GET, 1, bytes(65805)))
+    for length in (9, 12, 13, 268, 269, 65804):  # RFC 8974 §2.1
+        data = coap.encode(coap.Message(coap.CON, coap.GET, 1, bytes(length)))
+        assert coap.decode(data).token == bytes(length) and refused(coap.decode, data[:-1])
+    assert refused(coap.decode, bytes.fromhex("4f010001") + bytes(20))
 
 
 @case("", "coap: the OSCORE option is read and written field by field")

@@ -165,6 +165,8 @@ def encode_options(options, payload=b""):
 
 
 def encode(message):
+    if len(message.token) > 65804:
+        raise CoapError("a token of more than 65,804 bytes")
     nibble, more = _nibble(len(message.token))
     header = bytes([0x40 | message.type << 4 | nibble, message.code]) + message.mid.to_bytes(2, "big") + more
     return header + message.token + encode_options(message.options, message.payload)
