@@ -20,7 +20,7 @@ check:          # every test and every check of the house
 	tools/setup check
 	tools/check
 
-check-long:     # and what takes longer: all files linted, all mutants
+check-long:     # and what takes longer: all files linted, long tests, each fuzzer for a minute, all mutants
 	tools/setup long
 	tools/check --long
 
