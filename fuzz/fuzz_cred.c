@@ -6,6 +6,8 @@
  * covers: src/host/cred.c src/host/conf.c src/host/conf_yaml.c */
 #include "files.h"
 
+#include <ctype.h>
+
 #include "crypto/provider.h"
 #include "host/cred.h"
 
@@ -49,7 +51,7 @@ static cps_bytes_t secret_of(cps_bytes_t text)
     cps_bytes_t best = none;
     cps_bytes_t run = none;
     for (size_t i = sizeof key - 1; i < line.len; i++) {
-        bool is_digit = memchr("0123456789abcdefABCDEF", line.ptr[i], 22) != NULL;
+        bool is_digit = isxdigit(line.ptr[i]) != 0;
         run = is_digit ? cps_bytes(line.ptr + i - run.len, run.len + 1) : none;
         best = run.len > best.len ? run : best;
     }
