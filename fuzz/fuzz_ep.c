@@ -7,6 +7,8 @@
  * covers: src/ep src/exch src/msg src/sec */
 #include "ep/drive.h"
 
+#include "wire/no_response.h"
+
 #define OPERATIONS_MAX 300U
 
 /* ---- time ---- */
@@ -123,6 +125,15 @@ static void describe(drive_t *d, cps_command_request_t *r)
     r->context = (more & 12U) != 0 ? d->materials[drive_byte(d, DRIVE_MATERIALS)].handle : 0;
 }
 
+static bool wants_none(const cps_command_request_t *r)
+{
+    uint32_t value;
+    for (size_t i = 0; i < r->option_count; i++)
+        if (r->options[i].number == CPS_OPT_NO_RESPONSE)
+            return cps_opt_uint(r->options[i].value, &value) == CPS_OK && value == CPS_NO_RESPONSE_ALL;
+    return false;
+}
+
 static void op_request(drive_t *d)
 {
     uint8_t values[512];
@@ -142,7 +153,7 @@ static void op_request(drive_t *d)
     demand(err == CPS_OK || may_refuse_request(err));
     if (err == CPS_OK) {
         uint64_t timeout_us = r->timeout_us != 0 ? r->timeout_us : d->ep->times.max_transmit_wait_us;
-        *ask = (drive_ask_t){handle, r->context, r->user, d->now_us + timeout_us};
+        *ask = (drive_ask_t){handle, r->context, r->user, d->now_us + timeout_us, wants_none(r)};
     }
     drive_work(d);
 }

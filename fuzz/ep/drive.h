@@ -71,6 +71,7 @@ typedef struct drive_ask {
     cps_handle_t context;
     uint64_t user;
     cps_time_us_t deadline_us;
+    bool unanswered; /**< by its No-Response: it may end well without a response (RFC 7967) */
 } drive_ask_t;
 
 /** A plain unsafe request that was run: not to be run again before its time. */

@@ -204,12 +204,12 @@ static void close_ask(drive_t *d, cps_handle_t handle, uint64_t user, cps_handle
     demand(false); /* an end of something that was not open */
 }
 
-static cps_handle_t context_of_ask(const drive_t *d, cps_handle_t handle)
+static drive_ask_t ask_of(const drive_t *d, cps_handle_t handle)
 {
     for (size_t i = 0; i < DRIVE_ASKS; i++)
         if (d->asks[i].handle == handle)
-            return d->asks[i].context;
-    return 0;
+            return d->asks[i];
+    return (drive_ask_t){0};
 }
 
 static void hear_response(drive_t *d, const cps_event_t *event)
@@ -225,8 +225,10 @@ static void hear_failed(drive_t *d, const cps_event_t *event)
 {
     const cps_event_failed_t *f = &event->u.failed;
     touch_message(&f->message);
-    demand(f->err != CPS_OK && (f->message.code == 0 || f->hint == CPS_HINT_RESPONSE));
-    close_ask(d, event->handle, f->user, context_of_ask(d, event->handle));
+    drive_ask_t ask = ask_of(d, event->handle);
+    demand(f->err != CPS_OK || ask.unanswered);
+    demand(f->message.code == 0 || f->hint == CPS_HINT_RESPONSE);
+    close_ask(d, event->handle, f->user, ask.context);
 }
 
 static void hear_job(drive_t *d, const cps_event_t *event)
