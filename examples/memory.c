@@ -89,8 +89,12 @@ static void do_job(node_t *node, cps_time_us_t now, const cps_event_t *event)
     }
     node->durable = job->number; /* a real store returns when this is on disk */
     printf("%s: numbers below %llu are reserved\n", node->name, (unsigned long long)job->number);
-    submit(node, now,
-           &(cps_command_t){.kind = CPS_COMMAND_JOB_DONE, .u.job_done = {event->handle, CPS_OK, job->number}});
+    cps_command_t done = {.kind = CPS_COMMAND_JOB_DONE};
+    done.u.job_done.job = event->handle;
+    done.u.job_done.kind = job->kind;
+    done.u.job_done.result = CPS_OK;
+    done.u.job_done.number = job->number;
+    submit(node, now, &done);
 }
 
 static void answer(node_t *node, cps_time_us_t now, const cps_event_t *event)

@@ -125,12 +125,8 @@ static const cps_conf_row_t net_item = {.kind = &cps_conf_net};
 static const cps_conf_row_t target_item = {.kind = &cps_conf_target};
 static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = &resource_table};
 
-/* Of a server alone; what belongs to a group stands together. */
-#define RATE_ROW                                                                                                       \
-    {DAEMON("limits.rate", &cps_conf_number, limits.rate), .fixed = true, .max = 1000000, .fallback = "0",             \
-     .help = "Requests a second of one client, by credential or address; more get 4.29. 0: any number."},
-
-#define COMMON_ROWS(more)                                                                                              \
+/* What all daemons have; a server has one limit more, and what belongs to a group stands together. */
+#define FIRST_ROWS                                                                                                     \
     {DAEMON("listen", &cps_conf_items, listen),                                                                        \
      .fixed = true,                                                                                                    \
      .item = &address_item,                                                                                            \
@@ -168,18 +164,18 @@ static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = 
          .max = 3,                                                                                                     \
          .fallback = "3",                                                                                              \
          .help = "To an address that proved nothing, at most so many times what came from it is sent."},               \
-        {DAEMON("limits.contexts", &cps_conf_number, limits.contexts),                                                 \
-         .fixed = true,                                                                                                \
-         .min = 1,                                                                                                     \
-         .max = 1000000,                                                                                               \
-         .fallback = "1024",                                                                                           \
-         .help = "OSCORE contexts in use at once."},                                                                   \
-        more{DAEMON("transmission.ack_timeout", &cps_conf_time, transmission.ack_timeout_us),                          \
-             .fixed = true,                                                                                            \
-             .min = 1000,                                                                                              \
-             .max = HOUR,                                                                                              \
-             .fallback = "2s",                                                                                         \
-             .help = "ACK_TIMEOUT; below 2s only with transmission.unsafe."},                                          \
+    {                                                                                                                  \
+        DAEMON("limits.contexts", &cps_conf_number, limits.contexts),                                                  \
+            .fixed = true, .min = 1, .max = 1000000, .fallback = "1024", .help = "OSCORE contexts in use at once."     \
+    }
+
+#define MORE_ROWS                                                                                                      \
+    {DAEMON("transmission.ack_timeout", &cps_conf_time, transmission.ack_timeout_us),                                  \
+     .fixed = true,                                                                                                    \
+     .min = 1000,                                                                                                      \
+     .max = HOUR,                                                                                                      \
+     .fallback = "2s",                                                                                                 \
+     .help = "ACK_TIMEOUT; below 2s only with transmission.unsafe."},                                                  \
         {DAEMON("transmission.ack_random_factor", &cps_conf_factor, transmission.ack_random_permille),                 \
          .fixed = true,                                                                                                \
          .min = 1000,                                                                                                  \
@@ -226,13 +222,17 @@ static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = 
     }
 
 static const cps_conf_row_t serve_rows[] = {
-    COMMON_ROWS(RATE_ROW),
+    FIRST_ROWS,
+    {DAEMON("limits.rate", &cps_conf_number, limits.rate), .fixed = true, .max = 1000000, .fallback = "0",
+     .help = "Requests a second of one client, by credential or address; more get 4.29. 0: any number."},
+    MORE_ROWS,
     {DAEMON("resources", &cps_conf_items, resources), .item = &resource_item, .max = 100000, .fallback = "[]",
      .help = "What is served."},
 };
 
 static const cps_conf_row_t proxy_rows[] = {
-    COMMON_ROWS(),
+    FIRST_ROWS,
+    MORE_ROWS,
     {DAEMON("proxy.clients", &cps_conf_items, clients), .item = &net_item, .max = 10000,
      .fallback = "[127.0.0.0/8, \"::1/128\"]", .help = "Networks that may use the proxy."},
     {DAEMON("proxy.targets", &cps_conf_items, targets), .item = &target_item, .max = 10000, .fallback = "[]",
