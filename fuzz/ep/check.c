@@ -74,7 +74,7 @@ static void count_served(const cps_ep_t *ep, count_t *c)
         }
         live++;
         c->refs[s->peer]++;
-        c->answers += cps_chain_blocks(s->answer.len);
+        c->answers += cps_chain_blocks(s->answer.len) + cps_chain_blocks(s->long_token.len);
         demand(cps_heap_when(&ep->served.heap, i) != CPS_TIME_NEVER && s->waits == (s->answer.len != 0));
     }
     demand(live == ep->served.pool.used && live <= ep->config.requests_in);
