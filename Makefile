@@ -37,11 +37,12 @@ conformance:    # renew docs/conformance.md and tests/expected-ids.txt from a wh
 	tools/run-tests --build $(BUILD)
 	tools/coverage --write --results $(BUILD)/results.json
 
-bench:
-	tools/setup build
+bench:          # what servers cost, ours beside others, and single steps (docs/performance.md)
+	tools/setup bench
 	cmake -S . -B build-bench -G Ninja -DCMAKE_BUILD_TYPE=Release -DCOAPSULE_BENCH=ON -DCOAPSULE_TESTS=OFF >/dev/null
 	cmake --build build-bench
 	for program in build-bench/bench/bench_*; do $$program || exit 1; done
+	bench/run --build build-bench
 
 bench-instructions: # what a request costs, counted, against bench/instructions.budget
 	tools/setup long
