@@ -68,8 +68,8 @@ static int run(const order_t *order)
     for (int status = 0; started > 0; started--)
         if (wait(&status) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) > worst)
             worst = WIFEXITED(status) ? WEXITSTATUS(status) : 3;
-    printf("%llu worlds, %s\n", (unsigned long long)(order->to - order->from + 1),
-           worst == 0 ? "all kept the invariants" : "NOT all kept the invariants");
+    unsigned long long count = order->to - order->from + 1;
+    printf("%llu worlds, %s\n", count, worst == 0 ? "all kept the invariants" : "NOT all kept the invariants");
     return worst;
 }
 

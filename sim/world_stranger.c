@@ -33,9 +33,10 @@ static cps_bytes_t to_client(cps_sim_stranger_t *s, const cps_sim_flow_t *flow, 
     return write_message(msg, store);
 }
 
-static size_t forward_request(cps_sim_stranger_t *s, const cps_datagram_t *in, cps_msg_t *msg, cps_sim_forward_t *out,
-                              uint8_t store[CPS_SIM_FORWARDS][CPS_SIM_FORWARD_B])
+static size_t forward_request(cps_sim_stranger_t *s, const cps_datagram_t *in, const cps_msg_t *msg,
+                              cps_sim_forward_t *out, uint8_t store[CPS_SIM_FORWARDS][CPS_SIM_FORWARD_B])
 {
+    cps_msg_t onward = *msg;
     uint8_t options[CPS_SIM_FORWARD_B];
     uint8_t token[TOKEN_LEN];
     size_t count = 0;
@@ -49,10 +50,10 @@ static size_t forward_request(cps_sim_stranger_t *s, const cps_datagram_t *in, c
         count++;
     }
     cps_put_be32(token, s->next);
-    msg->mid = (uint16_t)s->next++;
-    msg->token = cps_bytes(token, sizeof token);
-    msg->options = keep_options(msg->options, options);
-    out[count] = (cps_sim_forward_t){s->back, s->origin, write_message(msg, store[count])};
+    onward.mid = (uint16_t)s->next++;
+    onward.token = cps_bytes(token, sizeof token);
+    onward.options = keep_options(msg->options, options);
+    out[count] = (cps_sim_forward_t){s->back, s->origin, write_message(&onward, store[count])};
     return count + 1;
 }
 
