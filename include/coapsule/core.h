@@ -219,7 +219,7 @@ typedef struct cps_event_failed {
     cps_err_t cause;       /**< what went wrong below a CPS_ERR_SECURITY or CPS_ERR_OUTCOME_UNKNOWN; else CPS_OK */
     uint64_t user;         /**< the request's `user` */
     cps_hint_t hint;       /**< what arrived unauthenticated */
-    cps_message_t message; /**< of CPS_HINT_RESPONSE: code and the payload's first bytes, unauthenticated */
+    cps_message_t message; /**< of CPS_HINT_RESPONSE: code and, of an error, first bytes of the payload */
     bool sent;             /**< some copy left: it may have been carried out */
 } cps_event_failed_t;
 

@@ -340,7 +340,9 @@ static void keep_hint(cps_ep_t *ep, cps_asked_t *asked, cps_hint_t hint, const c
     uint8_t bytes[CPS_EP_HINT_MAX];
     cps_writer_t w = cps_writer(bytes, sizeof bytes);
     cps_write_u8(&w, in->outer.code);
-    size_t len = in->outer.payload.len < cps_writer_room(&w) ? in->outer.payload.len : cps_writer_room(&w);
+    size_t room =
+        cps_code_class(in->outer.code) == 2 ? 0 : cps_writer_room(&w); /* a success that nobody proved says nothing */
+    size_t len = in->outer.payload.len < room ? in->outer.payload.len : room;
     cps_write_bytes(&w, cps_bytes(in->outer.payload.ptr, len));
     cps_chain_free(&ep->chains, &asked->hint_bytes);
     if (cps_chain_put(&ep->chains, cps_written(&w), &asked->hint_bytes) != CPS_OK)

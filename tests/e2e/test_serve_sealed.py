@@ -44,6 +44,21 @@ def rights(t):
     assert phone.ask(coap.GET, ".well-known/core").payload == b"</a>;osc,</b>;osc,</c>"
 
 
+@case("E2E-A1.1 E2E-S-T1x", "what a proxy asks for itself is refused, but for what the configuration leaves open")
+def a_proxy_for_itself(t):
+    _, server, (client,) = door(
+        t, '  - { path: /lock, kind: lock, sealed: true, allow: { phone: [get, put] } }\n  - { path: /open, kind: sensor }\n')
+    proxy = Asker(("127.0.0.1", server.port))
+    t.cleanup(proxy.close)
+    for method in (coap.GET, coap.PUT, coap.POST, coap.DELETE):
+        assert proxy.ask(method, "lock", payload=b"" if method in (coap.GET, coap.DELETE) else b"unlocked").code == coap.UNAUTHORIZED
+    option = coap.encode_oscore(coap.Oscore(b"\x05", b"nobody"))
+    answer = proxy.ask(coap.POST, "lock", [(coap.OSCORE, option)], bytes(24))
+    assert answer.code == coap.UNAUTHORIZED, str(answer)
+    assert proxy.ask(coap.GET, "open").code == coap.CONTENT
+    assert client.ask(coap.GET, "lock").payload == b"locked"
+
+
 @case("", "an Echo of before a restart proves nothing after it")
 def restart(t):
     home, server, (client,) = door(t, '  - { path: /lock, kind: lock, sealed: true, allow: { phone: [put] } }\n')

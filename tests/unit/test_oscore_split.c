@@ -226,6 +226,53 @@ static void class_e_options_leave_no_trace(void **state)
     }
 }
 
+/* What may be read of an option outside: what the proxy needs as it is, and what RFC 8613 has a value for. */
+static bool may_stand_outside(const cps_option_t *outer, uint16_t number)
+{
+    static const uint16_t needed[] = {CPS_OPT_URI_HOST,  CPS_OPT_URI_PORT, CPS_OPT_PROXY_URI, CPS_OPT_PROXY_SCHEME,
+                                      CPS_OPT_HOP_LIMIT, CPS_OPT_OBSERVE,  CPS_OPT_EDHOC};
+    if (outer->number == CPS_OPT_OSCORE)
+        return true;
+    if (outer->number == CPS_OPT_NO_RESPONSE) /* 26, whatever is inside (§4.1.3.6) */
+        return cps_bytes_equal(outer->value, CPS_BYTES_LIT("\x1a"));
+    for (size_t i = 0; i < COUNT(needed); i++)
+        if (outer->number == needed[i])
+            return outer->number == number;
+    return false;
+}
+
+/* Each option that is known, alone beside a payload, in a request and in a response. */
+static void no_option_but_what_the_proxy_needs_is_readable(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; cps_opttab_at(n / 2) != NULL; n++) {
+        const cps_opt_row_t *row = cps_opttab_at(n / 2);
+        bool proxy_uri = row->number == CPS_OPT_PROXY_URI;
+        bool response = n % 2 != 0;
+        built_t b;
+        parts_t p;
+        size_t len = row->max_len < 2 ? row->max_len : row->max_len < 3 ? 2 : 3;
+        const cps_option_t alone = {row->number,
+                                    proxy_uri ? cps_bytes_str("coap://h/a?b") : cps_bytes("\x05\xe7\xe9", len)};
+        if (row->number == CPS_OPT_OSCORE || (proxy_uri && response))
+            continue;
+        build(&b, response ? CPS_CONTENT : CPS_PUT, &alone, 1);
+        b.msg.payload = CPS_BYTES_LIT("confidential");
+        if (response)
+            split_response(&p, &b.msg);
+        else
+            split_request(&p, &b.msg);
+        cps_opt_walk_t walk = cps_opt_walk(p.outer.options);
+        for (cps_option_t outer; cps_opt_next(&walk, &outer);) {
+            if (!may_stand_outside(&outer, row->number))
+                fail_msg("%s: option %u stands outside", row->name, outer.number);
+            assert_false(outer.number == CPS_OPT_PROXY_URI && holds(outer.value, cps_bytes_str("/a")));
+        }
+        assert_false(holds(p.sealed, CPS_BYTES_LIT("confidential")));
+        kit_fini(&p.kit);
+    }
+}
+
 static void proxy_uri_is_split(void **state)
 {
     (void)state;
@@ -400,7 +447,9 @@ static const cps_case_t cases[] = {
     {"OSC-10", "each option of the table is found inside, outside or on both sides", each_option_has_its_place},
     {"OSC-10", "of an option on both sides the inner one is the message's", both_sides_may_have_their_own},
     {"OSC-9", "an unknown option is inside", unknown_options_are_inside},
-    {"OSC-11", "no number and no value of a class E option is outside", class_e_options_leave_no_trace},
+    {"OSC-11 E2E-C-T5b", "no number and no value of a class E option is outside", class_e_options_leave_no_trace},
+    {"E2E-CONF1", "no option but what the proxy needs is readable, and no payload",
+     no_option_but_what_the_proxy_needs_is_readable},
     {"OSC-16", "path and query of a Proxy-Uri go inside, scheme and authority stay", proxy_uri_is_split},
     {"", "a Proxy-Uri that cannot be split is refused", bad_proxy_uris_are_refused},
     {"OSC-33", "what has an OSCORE option is not protected", sealed_messages_are_not_sealed_again},

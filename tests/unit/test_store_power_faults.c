@@ -365,40 +365,70 @@ static uint64_t sent(const bench_t *b)
     return stats.datagrams_out;
 }
 
+/* What goes out while the store refuses: all that is leased, and then nothing, for this reason. */
+static void send_to_the_ceiling(bench_t *b, const fault_t *fault, uint8_t *host)
+{
+    while (sent(b) < 64) { /* what is leased goes out, though the next lease is refused */
+        send_one(b, ++*host);
+        assert_int_equal(sent(b), *host);
+    }
+    assert_int_equal(b->failed, 0);
+    assert_true(b->refused > 0);
+    assert_err(fault->err, b->refusal);
+    assert_non_null(strstr(b->sentence, fault->word));
+    for (unsigned n = 1; n <= 3; n++) { /* at the ceiling nothing does */
+        send_one(b, ++*host);
+        assert_int_equal(sent(b), 64);
+        assert_int_equal(b->failed, n);
+        assert_int_equal(cps_err_exit(b->failure), 3);
+    }
+    assert_err(fault->err, b->failure);
+}
+
+static void send_again(bench_t *b, uint8_t *host)
+{
+    cps_context_state_t at;
+    send_one(b, ++*host);
+    assert_int_equal(sent(b), 65);
+    assert_int_equal(b->failed, 3);
+    assert_ok(cps_ep_context_state(cps_worker_ep(b->worker), cps_keyring_at(b->keyring, 0)->context, &at));
+    assert_int_equal(at.next_number, 65); /* and it goes on where it stopped */
+}
+
 static void sending_stops_at_the_ceiling_and_resumes_by_itself(void **state)
 {
     (void)state;
     for (size_t i = 0; i < FAULTS; i++) {
         bench_t b = {0};
-        cps_context_state_t at;
         uint8_t host = 0;
         start(&b, i);
         send_one(&b, ++host);
         assert_int_equal(sent(&b), 1);
         cps_power_fail(b.v.power, faults[i].kind, 0, CPS_POWER_NEVER);
-        while (sent(&b) < 64) { /* what is leased goes out, though the next lease is refused */
-            send_one(&b, ++host);
-            assert_int_equal(sent(&b), host);
-        }
-        assert_int_equal(b.failed, 0);
-        assert_true(b.refused > 0);
-        assert_err(faults[i].err, b.refusal);
-        assert_non_null(strstr(b.sentence, faults[i].word));
-        for (unsigned n = 1; n <= 3; n++) { /* at the ceiling nothing does */
-            send_one(&b, ++host);
-            assert_int_equal(sent(&b), 64);
-            assert_int_equal(b.failed, n);
-            assert_int_equal(cps_err_exit(b.failure), 3);
-        }
-        assert_err(faults[i].err, b.failure);
+        send_to_the_ceiling(&b, &faults[i], &host);
         cps_power_fail(b.v.power, CPS_POWER_SOUND, 0, 0);
-        send_one(&b, ++host);
-        assert_int_equal(sent(&b), 65);
-        assert_int_equal(b.failed, 3);
-        assert_ok(cps_ep_context_state(cps_worker_ep(b.worker), cps_keyring_at(b.keyring, 0)->context, &at));
-        assert_int_equal(at.next_number, 65); /* and it goes on where it stopped */
+        send_again(&b, &host);
         stop(&b);
     }
+}
+
+static void a_locked_store_stops_sending_and_it_resumes_by_itself(void **state)
+{
+    (void)state;
+    static const fault_t locked = {CPS_POWER_SOUND, CPS_ERR_STORE, "another process has been writing"};
+    bench_t b = {0};
+    sqlite3 *other;
+    uint8_t host = 0;
+    start(&b, 1);
+    send_one(&b, ++host);
+    int flags = SQLITE_OPEN_READWRITE;
+    assert_int_equal(sqlite3_open_v2(b.v.box.path, &other, flags, cps_power_vfs(b.v.power)), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    send_to_the_ceiling(&b, &locked, &host);
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    send_again(&b, &host);
+    sqlite3_close(other);
+    stop(&b);
 }
 
 static const cps_case_t cases[] = {
@@ -410,6 +440,8 @@ static const cps_case_t cases[] = {
     {"", "a torn first page is made whole by the -wal", a_torn_first_page_is_made_whole_by_the_wal},
     {"OPS-15", "sending stops at the ceiling and resumes by itself",
      sending_stops_at_the_ceiling_and_resumes_by_itself},
+    {"", "with the store locked by another, sending stops at the ceiling and resumes by itself",
+     a_locked_store_stops_sending_and_it_resumes_by_itself},
 };
 
 CPS_RUN("store_power_faults", cases)
