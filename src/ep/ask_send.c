@@ -59,6 +59,16 @@ static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entr
     return err;
 }
 
+/* What a request #1 of appendix B.2 asks is not to be done, and there are servers that do it all the same (docs/peers.md):
+ * so it asks nothing that could do harm. */
+static void make_harmless(cps_msg_t *msg)
+{
+    if (!cps_method_is_unsafe(msg->code))
+        return;
+    msg->code = CPS_GET;
+    msg->payload = (cps_bytes_t){0};
+}
+
 static cps_err_t write_message(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry, uint64_t number,
                                uint16_t mid, cps_writer_t *out)
 {
@@ -66,6 +76,8 @@ static cps_err_t write_message(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entr
     cps_err_t err = plain_of(ep, asked, entry, &msg);
     if (err != CPS_OK)
         return err;
+    if (entry != NULL && cps_rekey_is_first(ep, asked, entry))
+        make_harmless(&msg);
     msg.type = asked->confirmable ? CPS_CON : CPS_NON;
     msg.mid = mid;
     if (asked->code != CPS_EMPTY) /* a ping has none (RFC 7252 §4.1) */

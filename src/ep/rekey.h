@@ -88,6 +88,9 @@ bool cps_rekey_holds(const cps_ep_t *ep, const cps_asked_t *asked, const cps_osc
 CPS_MUST_USE cps_err_t cps_rekey_number(cps_ep_t *ep, const cps_asked_t *asked, cps_oscore_entry_t *entry,
                                         uint64_t *number);
 
+/** Whether what is to be sent now for a request is request #1 of a run: its server has to refuse it. */
+bool cps_rekey_is_first(const cps_ep_t *ep, const cps_asked_t *asked, const cps_oscore_entry_t *entry);
+
 /** What a request is sealed with. */
 const cps_oscore_ctx_t *cps_rekey_ctx(const cps_ep_t *ep, const cps_asked_t *asked, const cps_oscore_entry_t *entry);
 

@@ -16,7 +16,7 @@ bool cps_rekey_holds(const cps_ep_t *ep, const cps_asked_t *asked, const cps_osc
     return entry->rekey != CPS_NONE && run_of(ep, asked, entry) == NULL;
 }
 
-/* Step 1: ID1 = R1. The request itself is request #1: the server runs it in no case, since what it answers is 4.01. */
+/* Step 1: ID1 = R1. Request #1 is made of the request: no server has to run it, since what it answers is 4.01. */
 static cps_err_t begin(cps_ep_t *ep, const cps_asked_t *asked, cps_oscore_entry_t *entry)
 {
     uint8_t r1[CPS_B2_NONCE_LEN];
@@ -52,6 +52,12 @@ const cps_oscore_ctx_t *cps_rekey_ctx(const cps_ep_t *ep, const cps_asked_t *ask
 {
     const cps_rekey_t *r = run_of(ep, asked, entry);
     return r != NULL ? &r->ctx : &entry->ctx;
+}
+
+bool cps_rekey_is_first(const cps_ep_t *ep, const cps_asked_t *asked, const cps_oscore_entry_t *entry)
+{
+    const cps_rekey_t *r = run_of(ep, asked, entry);
+    return r != NULL && r->state == CPS_REKEY_FIRST;
 }
 
 void cps_rekey_asker_gone(cps_ep_t *ep, cps_oscore_entry_t *entry)

@@ -38,6 +38,7 @@ class Key:
     id_context: str = None
     alg: int = 10
     hash: str = "sha256"
+    rederivable: bool = False
 
     def folder(self, end):
         """A fresh aiocoap context of the "client" or the "server"."""
@@ -51,7 +52,7 @@ class Key:
         sender, recipient = (self.client, self.server) if end == "client" else (self.server, self.client)
         values = {"name": self.name, "peer": "peer", "master_secret": self.secret, "master_salt": SALT,
                   "sender_id": sender, "recipient_id": recipient, "algorithm": str(self.alg), "hkdf": self.hash,
-                  "id_context": self.id_context, "for": pattern}
+                  "id_context": self.id_context, "for": pattern, "rederivable": "true" if self.rederivable else None}
         path = self.t.tmp / f"{self.name}-{end}-{next(_names)}.cred"
         path.touch(mode=0o600)
         path.write_text("".join(f'{k}: "{v}"\n' for k, v in values.items() if v is not None))
@@ -304,8 +305,8 @@ class CaliforniumClient(AskedClient):
     def __init__(self, t):
         super().__init__(t, californium(t, "client"))
 
-    def ask(self, uri, method="GET", payload="", context=None, proxy=None, non=False):
-        """`context` is a spec of a Key, `proxy` a URI."""
+    def ask(self, uri, method="GET", payload="", context=None, proxy=None, **flags):
+        """`context` is a spec of a Key, `proxy` a URI; flags are `non` and `renew`."""
         words = [f"method={method}", f"uri={uri}", f"payload={payload.encode().hex()}"]
-        words += [f"context={context}"] * bool(context) + [f"proxy={proxy}"] * bool(proxy) + ["non"] * non
-        return self.send(" ".join(words))
+        words += [f"context={context}"] * bool(context) + [f"proxy={proxy}"] * bool(proxy)
+        return self.send(" ".join(words + [word for word, said in flags.items() if said]))

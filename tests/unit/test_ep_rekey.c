@@ -86,6 +86,7 @@ static void a_client_begins(void **state)
     ask(&p, CPS_PUT, "locked");
     assert_true(cps_b2_unwrap(option_of(p.client, 0).kid_context, &id1)); /* request #1 */
     assert_int_equal(id1.len, CPS_B2_NONCE_LEN);
+    assert_int_equal(rig_sent_msg(p.client, 0).payload.len, 1 + 5 + 8); /* a server that ran it would see GET /lock */
     rig_carry(p.client, p.server);
     assert_int_equal(p.server->requests, 0); /* it is not run */
     assert_true(cps_b2_unwrap(option_of(p.server, 0).kid_context, &r2));

@@ -22,16 +22,28 @@ import org.eclipse.californium.oscore.OSCoreCtx;
 /** A client that is asked on standard input, one request a line, words between blanks:
  *
  * <pre>
- * method=PUT uri=coap://127.0.0.1:5683/lock [payload=HEX] [context=SPEC] [proxy=URI] [non]
+ * method=PUT uri=coap://127.0.0.1:5683/lock [payload=HEX] [context=SPEC] [renew] [proxy=URI] [non]
  * </pre>
  *
- * A context goes on as long as the process lives. Answers are events: ready, response, failed. */
+ * A context goes on as long as the process lives, or until renew, which begins anew at what SPEC says. Answers are events: ready, response, failed. */
 final class Client {
     private static final long TIMEOUT_MS = 15000;
     private static final HashMapCtxDB CONTEXTS = new HashMapCtxDB();
     private static final Map<String, OSCoreCtx> MADE = new HashMap<>();
+    private static final Map<String, String> USED = new HashMap<>();
 
     private Client() {
+    }
+
+    /** It looks for the context of a request by the server's URI, and puts there what appendix B.2 derives. */
+    private static void select(String server, String spec, boolean renew) throws Exception {
+        if (renew || !MADE.containsKey(spec)) {
+            MADE.put(spec, Contexts.read(spec, true));
+        } else if (spec.equals(USED.get(server))) {
+            return;
+        }
+        USED.put(server, spec);
+        CONTEXTS.addContext(server, MADE.get(spec));
     }
 
     private static Request build(Map<String, String> words) throws Exception {
@@ -51,11 +63,7 @@ final class Client {
         }
         String spec = words.get("context");
         if (spec != null) {
-            if (!MADE.containsKey(spec)) {
-                MADE.put(spec, Contexts.read(spec, true));
-            }
-            // It looks for the context of a request by the request's URI.
-            CONTEXTS.addContext(uri, MADE.get(spec));
+            select(uri.substring(0, uri.indexOf('/', "coap://".length())), spec, words.containsKey("renew"));
             request.getOptions().setOscore(Bytes.EMPTY);
         }
         return request;
