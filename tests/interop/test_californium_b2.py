@@ -66,12 +66,12 @@ def their_server_forgets(t):
 class TheirClient:
     """A Californium client with a key that our server has too."""
 
-    def __init__(self, t):
-        key = Key(t, "phone", client="02", rederivable=True)
+    def __init__(self, t, b2="b2", id_context=None):
+        key = Key(t, "phone", client="02", rederivable=True, id_context=id_context)
         self.home = peerkit.ours(t, key, end="server")
         self.ours = OurServer(t, self.home, peerkit.SEALED_KINDS)
         self.attacker, self.uri = relay(t, self.ours.port)
-        self.peer, self.context = CaliforniumClient(t), key.spec("client", "b2")
+        self.peer, self.context = CaliforniumClient(t), key.spec("client", b2)
 
     def post(self, number, **options):
         """Count, and get that answer."""
@@ -102,6 +102,23 @@ def their_client(t):
     assert theirs.post(3) == second
     log = theirs.ours.process.log()
     assert log.count(" counted ") == 3 and log.count(" rekeyed ") == 1, log
+
+
+@case("", "key rekey at our server: a Californium client is refused once, and its next request derives with us")
+def our_server_begins(t):
+    # It takes the old ID Context for 8 bytes.
+    theirs = TheirClient(t, "b2=wait", "37cbf3210017a2d3")
+    assert theirs.post(1) == "37cbf3210017a2d3"
+    assert theirs.ours.process.stop() == 0
+    rekey(theirs.home)
+    theirs.ours.start()
+    answer = theirs.peer.ask(f"{theirs.uri}/s/counter", "POST", context=theirs.context)
+    assert answer["code"] == "4.01" and answer["protected"], answer
+    fresh = theirs.post(1)
+    assert len(fresh) == 2 * (16 + 8) and theirs.post(2) == fresh
+    theirs.replay()
+    theirs.post(3)
+    assert theirs.ours.process.log().count(" counted ") == 3
 
 
 @case("", "kill -9 of our server: a Californium client that knows no Echo goes on by fresh keys, and old requests stay refused")

@@ -16,7 +16,8 @@ import org.eclipse.californium.oscore.OSCoreEndpointContextInfo;
 import org.eclipse.californium.oscore.OSException;
 
 /** Security contexts from SPEC: secret=HEX,salt=HEX,sid=HEX,rid=HEX[,idctx=HEX][,alg=N][,hkdf=sha256|sha512][,window=N]
- * [,seq=N][,b2]. sid is this peer's own Sender ID; b2 is appendix B.2 of RFC 8613, begun by the client. */
+ * [,seq=N][,b2]. sid is this peer's own Sender ID; b2 is appendix B.2 of RFC 8613, which a client begins, or with b2=wait
+ * does when the server asks. */
 final class Contexts {
     static final int BODY_MAX = 4 << 20;
 
@@ -68,7 +69,7 @@ final class Contexts {
         }
         if (f.containsKey("b2")) {
             made.setContextRederivationEnabled(true);
-            if (client) {
+            if (client && !f.get("b2").equals("wait")) {
                 made.setContextRederivationPhase(PHASE.CLIENT_INITIATE);
             }
         }
