@@ -259,7 +259,8 @@ typedef enum cps_note_kind {
     CPS_NOTE_DUPLICATE,         /**< a repeated message was recognised */
     CPS_NOTE_REPLAY,            /**< its number was accepted before, or is too old to tell */
     CPS_NOTE_DECRYPT_FAILED,    /**< does not verify */
-    CPS_NOTE_NO_CONTEXT,        /**< no context for its kid */
+    CPS_NOTE_NO_CONTEXT,        /**< no context for its kid; `number`: the kid's length in the top byte, its
+                                     bytes below */
     CPS_NOTE_OSCORE_DECODE,     /**< malformed OSCORE option */
     CPS_NOTE_CHALLENGED,        /**< B.1.2 challenge sent: replay window unknown */
     CPS_NOTE_CHALLENGE_LIMITED, /**< over the rate of challenges: dropped */

@@ -4,6 +4,8 @@
 #include "cli/cmd.h"
 #include "cli/cmd_request.h"
 
+#include "host/events.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -46,6 +48,7 @@ static int help(void)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     puts("\n  coapsule help COMMAND     the options of a command\n"
+         "  coapsule help events      what the log of a daemon can say, and what to do about it\n"
          "  coapsule --version\n\n"
          "Exit codes: 0 done; 2 usage or configuration; 3 local or network; 4 and 5 the answer was 4.xx or 5.xx;\n"
          "6 no answer, outcome unknown; 7 security; 8 key state lost, or key in use by another process.\n\n"
@@ -71,6 +74,10 @@ static int help_about(int argc, char **argv)
     static char flag[] = "--help";
     if (argc < 3)
         return help();
+    if (strcmp(argv[2], "events") == 0) {
+        cps_events_help(stdout);
+        return 0;
+    }
     const commandrow_t *command = find(argv[2]);
     if (command == NULL)
         return unknown(argv[2]);

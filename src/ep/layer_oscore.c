@@ -2,6 +2,20 @@
 /* OSCORE (RFC 8613 §8): opens what is sealed. Order of every step: check, decrypt, commit; an error changes nothing. */
 #include "ep/ep.h"
 
+/* The kid that no context is for: its length in the top byte, its bytes below; a longer one is no kid (RFC 8613 §3.3). */
+static uint64_t kid_number(const cps_inbound_t *in)
+{
+    cps_oscopt_t option;
+    uint64_t number = 0;
+    cps_bytes_t value;
+    if (!cps_msg_option(&in->outer, CPS_OPT_OSCORE, &value) || cps_oscopt_decode(value, &option) != CPS_OK ||
+        option.kid.len > 7)
+        return 0;
+    for (size_t i = 0; i < option.kid.len; i++)
+        number = number << 8U | option.kid.ptr[i];
+    return number | (uint64_t)option.kid.len << 56U;
+}
+
 static void refuse(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err, const cps_oscore_entry_t *entry)
 {
     static const struct {
@@ -14,7 +28,7 @@ static void refuse(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err, const c
     for (size_t i = 0; i < sizeof notes / sizeof notes[0]; i++)
         if (notes[i].err == err)
             note = notes[i].note;
-    cps_ep_note(ep, note, &in->datagram->path, entry, 0);
+    cps_ep_note(ep, note, &in->datagram->path, entry, note == CPS_NOTE_NO_CONTEXT ? kid_number(in) : 0);
     cps_react(ep, in, err); /* §8.2: without OSCORE */
 }
 

@@ -2,8 +2,12 @@
 #include "host/log.h"
 
 #include "host/clock.h"
+#include "host/events.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -141,12 +145,27 @@ static void put_key(cps_writer_t *w, cps_log_format_t format, const char *key)
     cps_write_str(w, format == CPS_LOG_JSON ? "\":" : "=");
 }
 
-static void put_head(cps_writer_t *w, cps_log_format_t format, const char *level, const char *name, uint64_t now_us)
+/* sd-daemon(3): the journal takes "<N>" off the line, and keeps N as its priority. */
+static void put_priority(cps_writer_t *w, cps_log_level_t level)
+{
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+    cps_write_str(w, priorities[level]);
+}
+
+static void put_head(cps_writer_t *w, const cps_log_t *log, cps_log_level_t at, const char *name)
 {
     char stamp[32];
     struct tm tm;
+    uint64_t now_us = log->options.wall_us();
+    const char *level = level_names[at];
     time_t seconds = (time_t)(now_us / SECOND_US);
-    bool json = format == CPS_LOG_JSON;
+    bool json = log->options.format == CPS_LOG_JSON;
+    if (log->journal)
+        put_priority(w, at);
+    if (log->journal && !json) {
+        cps_write_str(w, name);
+        return;
+    }
     gmtime_r(&seconds, &tm);
     size_t len = strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
     cps_write_str(w, json ? "{\"time\":\"" : "");
@@ -173,6 +192,33 @@ static void write_all(cps_log_t *log, const char *line, size_t len)
     }
 }
 
+static cps_bytes_t reason_of(const cps_log_field_t *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(fields[i].key, "reason") == 0)
+            return fields[i].bytes;
+    return cps_bytes(NULL, 0);
+}
+
+/* A line that says how many were left out, and nothing else. */
+static bool is_count(const cps_log_field_t *fields, size_t count)
+{
+    return count == 1 && strcmp(fields[0].key, "suppressed") == 0;
+}
+
+/* One field more; false where it does not fit. Then it is taken back whole: half a value says something else. */
+static bool put_field(cps_writer_t *w, cps_log_format_t format, const cps_log_field_t *field)
+{
+    uint8_t *before = w->cur;
+    put_key(w, format, field->key);
+    put_value(w, format, field);
+    if (!w->failed)
+        return true;
+    w->cur = before;
+    w->failed = false;
+    return false;
+}
+
 static void put_line(cps_log_t *log, cps_log_level_t level, const char *name, const cps_log_field_t *fields,
                      size_t count)
 {
@@ -180,16 +226,13 @@ static void put_line(cps_log_t *log, cps_log_level_t level, const char *name, co
     cps_log_format_t format = log->options.format;
     cps_writer_t w = cps_writer(line, sizeof line - TAIL_RESERVE);
     bool cut = false;
-    put_head(&w, format, level_names[level], name, log->options.wall_us());
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *before = w.cur;
-        put_key(&w, format, fields[i].key);
-        put_value(&w, format, &fields[i]);
-        if (w.failed) { /* take this field back whole: half a value says something else */
-            w.cur = before;
-            w.failed = false;
-            cut = true;
-        }
+    put_head(&w, log, level, name);
+    for (size_t i = 0; i < count; i++)
+        cut = !put_field(&w, format, &fields[i]) || cut;
+    const char *hint = cps_events_hint(name, reason_of(fields, count));
+    if (hint != NULL && !is_count(fields, count)) {
+        cps_log_field_t field = cps_log_text("hint", hint);
+        cut = !put_field(&w, format, &field) || cut;
     }
     w.end += TAIL_RESERVE;
     if (cut) {
@@ -204,11 +247,33 @@ static void put_line(cps_log_t *log, cps_log_level_t level, const char *name, co
         write_all(log, line, whole.len);
 }
 
+cps_log_level_t cps_log_level_of(const char *name)
+{
+    const char *level = cps_events_level(name);
+    size_t i = 0;
+    while (i < CPS_LOG_DEBUG && strcmp(level_names[i], level) != 0)
+        i++;
+    return (cps_log_level_t)i;
+}
+
 /* ---- limits ---- */
+
+/* Whether the descriptor is what $JOURNAL_STREAM names: "device:inode". */
+static bool is_journal(int fd)
+{
+    struct stat info;
+    char here[48];
+    const char *stream = getenv("JOURNAL_STREAM");
+    if (stream == NULL || fstat(fd, &info) != 0)
+        return false;
+    snprintf(here, sizeof here, "%llu:%llu", (unsigned long long)info.st_dev, (unsigned long long)info.st_ino);
+    return strcmp(here, stream) == 0;
+}
 
 void cps_log_init(cps_log_t *log, const cps_log_options_t *options)
 {
     *log = (cps_log_t){.options = *options};
+    log->journal = options->sink == NULL && is_journal(options->fd);
     if (log->options.wall_us == NULL)
         log->options.wall_us = cps_clock_wall_us;
     if (log->options.burst == 0)

@@ -4,6 +4,9 @@
  *     2026-11-24T16:25:14.123456Z warning proxy_refused reason=target client=127.0.0.1:4711
  *     {"time":"2026-11-24T16:25:14.123456Z","level":"warning","event":"proxy_refused","reason":"target"}
  *
+ * Where the table of events (host/events.h) knows what can be done about one, its line ends in `hint`. To systemd's journal
+ * a line starts with its priority, <4>, and text leaves out time and level, which the journal has.
+ *
  * What a peer wrote is escaped, so that it can neither end a line nor steer a terminal. Equal events are limited to a
  * number of lines a second; then follows one line with `suppressed`, and the numbers add up. Nothing is allocated. A log
  * belongs to one thread. Secrets are never given to it. */
@@ -95,18 +98,22 @@ typedef struct cps_log_kind {
 
 typedef struct cps_log {
     cps_log_options_t options;
+    bool journal;  /**< standard error is systemd's journal */
     uint64_t lost; /**< lines that could not be written */
     size_t kind_count;
     cps_log_kind_t kinds[CPS_LOG_KINDS_MAX]; /**< events beyond share the last one, as "other" */
 } cps_log_t;
 
-/** Begin. */
+/** Begin. Whether lines go to the journal is seen by $JOURNAL_STREAM. */
 void cps_log_init(cps_log_t *log, const cps_log_options_t *options);
 
 /** Write an event, where its level and its number this second allow. `name` is a literal. `count` may be 0. What does
  * not fit a line is left out, and `cut=true` says so. */
 void cps_log_event(cps_log_t *log, cps_log_level_t level, const char *name, const cps_log_field_t *fields,
                    size_t count);
+
+/** The level that the table of events gives to one. */
+cps_log_level_t cps_log_level_of(const char *name);
 
 /** The same with the fields as arguments, at least one. */
 #define CPS_LOG(log, level, name, ...)                                                                                 \

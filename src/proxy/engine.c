@@ -173,7 +173,8 @@ void cps_proxy_drain(cps_proxy_t *proxy, uint64_t timeout_us, void (*done)(void 
 static void on_note(cps_proxy_t *p, const cps_event_note_t *note)
 {
     if (p->options.log != NULL)
-        CPS_LOG(p->options.log, CPS_LOG_DEBUG, cps_note_name(note->kind), cps_log_addr("peer", &note->path.remote));
+        CPS_LOG(p->options.log, cps_log_level_of(cps_note_name(note->kind)), cps_note_name(note->kind),
+                cps_log_addr("peer", &note->path.remote));
 }
 
 void cps_proxy_on_event(cps_proxy_t *p, const cps_event_t *event)

@@ -116,7 +116,7 @@ class Process:
     standard error alike); the match stays in `self.ready`, and its first group, if there is one and it is a number, is
     `self.port`."""
 
-    def __init__(self, argv, ready=None, deadline_s=10, env=None, cwd=None, stdin=None):
+    def __init__(self, argv, ready=None, deadline_s=10, **where):  # where: env, cwd, stdin, stderr
         self.argv = _argv(argv)
         self.deadline_s = deadline_s
         self.pattern = re.compile(ready) if ready else None
@@ -125,9 +125,10 @@ class Process:
         self._changed = threading.Condition()
         self._open = 1
         self.process = subprocess.Popen(
-            self.argv, stdin=stdin if stdin is not None else subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, cwd=cwd, env=dict(os.environ, PYTHONUNBUFFERED="1", **(env or {})), text=True,
-            errors="replace", start_new_session=True)
+            self.argv, stdin=where.get("stdin") or subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=where.get("stderr") or subprocess.STDOUT, cwd=where.get("cwd"),
+            env=dict(os.environ, PYTHONUNBUFFERED="1", **(where.get("env") or {})), text=True, errors="replace",
+            start_new_session=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
