@@ -35,3 +35,5 @@ install(CODE "set(source \"${CMAKE_SOURCE_DIR}/packaging\")
 set(made \"${CMAKE_BINARY_DIR}/packaging\")
 set(bindir \"${CMAKE_INSTALL_BINDIR}\")")
 install(SCRIPT cmake/install-units.cmake)
+install(FILES packaging/grafana/coapsule.json packaging/prometheus/coapsule.rules.yml
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/coapsule)

@@ -4,6 +4,7 @@
 #include "cli/cmd.h"
 #include "cli/cmd_daemon.h"
 #include "cli/cmd_proxy.h"
+#include "cli/exporter.h"
 
 #include "host/notify.h"
 
@@ -31,7 +32,9 @@ typedef struct daemon {
     cps_log_t log;
     cps_lookup_t lookup;
     uv_signal_t signals[4]; /* SIGTERM, SIGINT, SIGUSR1, SIGHUP */
-    uv_timer_t second;      /* what the log held back is told */
+    cps_exporter_t *exporter;
+    uv_poll_t http;    /* where there is an exporter */
+    uv_timer_t second; /* what the log held back is told */
     bool ending;
 } daemon_t;
 
@@ -56,9 +59,18 @@ static void close_all(daemon_t *d)
     for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
         uv_close((uv_handle_t *)&d->signals[i], NULL);
     uv_close((uv_handle_t *)&d->second, NULL);
+    if (d->exporter != NULL)
+        uv_close((uv_handle_t *)&d->http, NULL);
+    cps_exporter_free(d->exporter);
+    d->exporter = NULL;
 }
 
-static void on_second(uv_timer_t *timer) { cps_log_tick(&((daemon_t *)timer->data)->log); }
+static void on_second(uv_timer_t *timer)
+{
+    daemon_t *d = timer->data;
+    cps_log_tick(&d->log);
+    cps_exporter_step(d->exporter); /* whoever says nothing is hung up on */
+}
 
 static void finish(void *user)
 {
@@ -180,6 +192,41 @@ static cps_err_t listen_all(daemon_t *d)
     return CPS_OK;
 }
 
+/* ---- metrics ---- */
+
+static void on_http(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    cps_exporter_step(((daemon_t *)poll->data)->exporter);
+}
+
+static void write_metrics(void *user, cps_metrics_out_t *out)
+{
+    const daemon_t *d = user;
+    cps_metrics_put(out, CPS_METRIC_BUILD, COAPSULE_VERSION, 1);
+    cps_proxy_metrics(d->proxy, out);
+    cps_metrics_put(out, CPS_METRIC_LOG_LOST, NULL, d->log.lost);
+}
+
+static cps_err_t export(daemon_t *d, cps_exporter_options_t *options)
+{
+    *options = (cps_exporter_options_t){.at = &d->file->daemon.metrics,
+                                        .named = cps_conf_is_set(&d->file->conf, "metrics"),
+                                        .write = write_metrics,
+                                        .user = d,
+                                        .log = &d->log};
+    cps_err_t err = cps_exporter_new(&d->exporter, options);
+    if (err != CPS_OK)
+        fprintf(stderr, "coapsule proxy: metrics: the address is in use, or none of this host\n");
+    if (d->exporter == NULL)
+        return err;
+    uv_poll_init(&d->loop, &d->http, cps_exporter_fd(d->exporter));
+    d->http.data = d;
+    uv_poll_start(&d->http, UV_READABLE, on_http);
+    return CPS_OK;
+}
+
 static int run(daemon_t *d)
 {
     cps_log_options_t log = {.level = (cps_log_level_t)d->file->daemon.log_level,
@@ -190,9 +237,14 @@ static int run(daemon_t *d)
         return cps_err_exit(CPS_ERR_MEMORY);
     cps_err_t err = make(d);
     if (err == CPS_OK) {
+        cps_exporter_options_t metrics;
         watch(d);
-        err = listen_all(d);
-        if (err != CPS_OK)
+        err = export(d, &metrics);
+        if (err == CPS_OK)
+            err = listen_all(d);
+        if (err == CPS_OK)
+            cps_exporter_announce(d->exporter, &metrics);
+        else
             close_all(d);
     }
     uv_run(&d->loop, UV_RUN_DEFAULT);

@@ -5,8 +5,10 @@
 
 #include "cli/cmd.h"
 #include "cli/cmd_keyring.h"
+#include "cli/exporter.h"
 #include "cli/kind.h"
 #include "host/notify.h"
+#include "server/server.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,6 +26,7 @@ typedef struct daemon {
     cps_kinds_t kinds;
     cps_log_t log; /* what the things say; the server has its own */
     int signals;
+    cps_exporter_t *exporter;
     char listen[CPS_SERVE_LISTEN_MAX];
     char state[CPS_KEYRING_PATH_MAX];
     char *contexts;
@@ -192,19 +195,54 @@ static bool is_over(daemon_t *d)
 
 static int serve_until_signal(daemon_t *d)
 {
-    struct pollfd fds[] = {{.fd = cps_server_fd(d->server), .events = POLLIN}, {.fd = d->signals, .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = cps_server_fd(d->server), .events = POLLIN},
+                           {.fd = d->signals, .events = POLLIN},
+                           {.fd = cps_exporter_fd(d->exporter), .events = POLLIN}}; /* a negative one is left out */
     do {
         cps_err_t err = cps_server_step(d->server);
         if (err != CPS_OK)
             return fail(err, cps_server_detail(d->server));
         cps_kinds_answer(&d->kinds, false);
+        cps_exporter_step(d->exporter);
         int timeout = sooner(cps_server_timeout_ms(d->server), cps_kinds_timeout_ms(&d->kinds));
-        if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+        timeout = sooner(timeout, cps_exporter_timeout_ms(d->exporter));
+        if (poll(fds, sizeof fds / sizeof fds[0], timeout) < 0 && errno != EINTR)
             return fail(CPS_ERR_IO, "waiting for the network failed");
     } while (fds[1].revents == 0 || !is_over(d));
     (void)cps_notify("STOPPING=1");
     cps_kinds_answer(&d->kinds, true);
     return 0;
+}
+
+static void write_metrics(void *user, cps_metrics_out_t *out)
+{
+    const daemon_t *d = user;
+    cps_metrics_put(out, CPS_METRIC_BUILD, COAPSULE_VERSION, 1);
+    cps_server_metrics(d->server, out);
+}
+
+static cps_exporter_options_t exporter_options(daemon_t *d)
+{
+    return (cps_exporter_options_t){.at = &d->serve->conf.metrics,
+                                    .named = cps_conf_is_set(&d->serve->doc, "metrics"),
+                                    .write = write_metrics,
+                                    .user = d,
+                                    .log = &d->log};
+}
+
+/* Metrics are listened at before it is ready: where they cannot be had as the file says, it does not start. */
+static int serve(daemon_t *d)
+{
+    cps_exporter_options_t options = exporter_options(d);
+    cps_err_t err = cps_exporter_new(&d->exporter, &options);
+    if (err != CPS_OK)
+        return fail(err, "metrics: the address is in use, or none of this host");
+    say_ready(d);
+    cps_exporter_announce(d->exporter, &options);
+    d->serve->log = &d->log;
+    int status = serve_until_signal(d);
+    cps_exporter_free(d->exporter);
+    return status;
 }
 
 static int run(daemon_t *d)
@@ -217,11 +255,8 @@ static int run(daemon_t *d)
         return status;
     cps_kinds_init(&d->kinds, d->server, &d->log, d->serve->conf.limits.body);
     status = add_resources(d);
-    if (status == 0) {
-        say_ready(d);
-        d->serve->log = &d->log;
-        status = serve_until_signal(d);
-    }
+    if (status == 0)
+        status = serve(d);
     cps_server_free(d->server);
     cps_log_flush(&d->log);
     cps_kinds_fini(&d->kinds);

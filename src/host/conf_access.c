@@ -3,6 +3,8 @@
  * repeated. */
 #include "host/conf_access.h"
 
+#define METRICS_PORT 9464U
+
 /* ---- allow: a map from name to methods ---- */
 
 static const struct {
@@ -115,6 +117,33 @@ static void print_copies(FILE *out, const cps_conf_row_t *row, const void *field
 static void copies_range(FILE *out, const cps_conf_row_t *row) { cps_conf_number.print_range(out, row); }
 
 const cps_conf_kind_t cps_conf_copies = {"number", sizeof(uint32_t), read_copies, print_copies, NULL, copies_range};
+
+/* ---- where metrics are ---- */
+
+static void read_http(cps_conf_t *c, const cps_conf_at_t *at, void *field)
+{
+    const char *text = cps_conf_scalar(c, at);
+    cps_conf_metrics_t metrics = {.off = text != NULL && strcmp(text, "off") == 0};
+    if (text == NULL)
+        return;
+    if (!metrics.off && cps_addr_parse(cps_bytes_str(text), METRICS_PORT, &metrics.addr) != CPS_OK)
+        cps_conf_wrong(c, at, "is not an address; write 127.0.0.1:9464, \"[::1]:9464\" or off");
+    else
+        *(cps_conf_metrics_t *)field = metrics;
+}
+
+static void print_http(FILE *out, const cps_conf_row_t *row, const void *field, unsigned indent)
+{
+    const cps_conf_metrics_t *metrics = field;
+    char text[CPS_ADDR_TEXT_MAX];
+    (void)row;
+    (void)indent;
+    fputc(' ', out);
+    cps_conf_print_text(out, metrics->off ? "off" : cps_addr_format(&metrics->addr, text));
+}
+
+const cps_conf_kind_t cps_conf_http = {
+    "address:port or off", sizeof(cps_conf_metrics_t), read_http, print_http, NULL, NULL};
 
 /* ---- targets ---- */
 

@@ -221,11 +221,14 @@ static const cps_conf_row_t resource_item = {.kind = &cps_conf_struct, .table = 
                                                             .help = "Form of a line in the log."                       \
     }
 
+#define METRICS_HELP "Where Prometheus finds metrics, by GET /metrics; anybody who gets there may read them."
+
 static const cps_conf_row_t serve_rows[] = {
     FIRST_ROWS,
     {DAEMON("limits.rate", &cps_conf_number, limits.rate), .fixed = true, .max = 1000000, .fallback = "0",
      .help = "Requests a second of one client, by credential or address; more get 4.29. 0: any number."},
     MORE_ROWS,
+    {DAEMON("metrics", &cps_conf_http, metrics), .fixed = true, .fallback = "127.0.0.1:9464", .help = METRICS_HELP},
     {DAEMON("resources", &cps_conf_items, resources), .item = &resource_item, .max = 100000, .fallback = "[]",
      .help = "What is served."},
 };
@@ -233,6 +236,7 @@ static const cps_conf_row_t serve_rows[] = {
 static const cps_conf_row_t proxy_rows[] = {
     FIRST_ROWS,
     MORE_ROWS,
+    {DAEMON("metrics", &cps_conf_http, metrics), .fixed = true, .fallback = "127.0.0.1:9465", .help = METRICS_HELP},
     {DAEMON("proxy.clients", &cps_conf_items, clients), .item = &net_item, .max = 10000,
      .fallback = "[127.0.0.0/8, \"::1/128\"]", .help = "Networks that may use the proxy."},
     {DAEMON("proxy.targets", &cps_conf_items, targets), .item = &target_item, .max = 10000, .fallback = "[]",

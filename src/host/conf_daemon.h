@@ -43,6 +43,12 @@ typedef struct cps_conf_target {
     uint16_t port;      /**< 5683 where none is written */
 } cps_conf_target_t;
 
+/** Where metrics are served. */
+typedef struct cps_conf_metrics {
+    bool off;
+    cps_addr_t addr;
+} cps_conf_metrics_t;
+
 typedef struct cps_conf_limits {
     uint32_t peers;
     uint64_t memory;
@@ -58,15 +64,16 @@ typedef struct cps_conf_daemon {
     const char *state;      /**< path of the store; NULL: chosen by the daemon */
     cps_conf_limits_t limits;
     cps_transmission_t transmission; /**< as cps_ep_config_t takes it */
-    uint32_t log_level;              /**< cps_log_level_t */
-    uint32_t log_format;             /**< cps_log_format_t */
-    cps_conf_list_t contexts;        /**< of const char *: key names to serve; none: all of the store */
-    cps_conf_list_t resources;       /**< of cps_conf_resource_t */
-    cps_conf_list_t clients;         /**< proxy: of cps_net_t */
-    cps_conf_list_t targets;         /**< proxy: of cps_conf_target_t */
-    uint32_t hop_limit;              /**< proxy: RFC 8768 */
-    const char *name;                /**< proxy: in 5.08 answers; NULL: the host's name */
-    uint32_t nstart_upstream;        /**< proxy: NSTART towards each origin */
+    cps_conf_metrics_t metrics;
+    uint32_t log_level;        /**< cps_log_level_t */
+    uint32_t log_format;       /**< cps_log_format_t */
+    cps_conf_list_t contexts;  /**< of const char *: key names to serve; none: all of the store */
+    cps_conf_list_t resources; /**< of cps_conf_resource_t */
+    cps_conf_list_t clients;   /**< proxy: of cps_net_t */
+    cps_conf_list_t targets;   /**< proxy: of cps_conf_target_t */
+    uint32_t hop_limit;        /**< proxy: RFC 8768 */
+    const char *name;          /**< proxy: in 5.08 answers; NULL: the host's name */
+    uint32_t nstart_upstream;  /**< proxy: NSTART towards each origin */
 } cps_conf_daemon_t;
 
 extern const cps_conf_table_t cps_conf_serve; /**< of `coapsule serve`; fills cps_conf_daemon_t */

@@ -64,6 +64,10 @@ static const cps_event_row_t rows[] = {
      "After a restart without saved windows a client was asked to prove that it is no replay.", NULL},
     {"challenge_limited", NULL, "info", "More such challenges were due than may go out in a second: one was left out.",
      NULL},
+    {"unproven", NULL, "warning",
+     "The replay window of a key is lost since the last start, and no challenged request came back "
+     "with its Echo (RFC 8613 B.1.2).",
+     "the peer knows no Echo and needs new keys, or what it once sent is being sent again"},
     {"recovered", NULL, "info", "The replay window of a key is known again.", NULL},
     {"resealed", NULL, "info", "A request of ours was sealed anew with the Echo that was asked for.", NULL},
     {"unauthenticated", NULL, "info",

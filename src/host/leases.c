@@ -14,12 +14,16 @@ struct cps_leases {
     cps_leases_refused_fn refused;
     void *user;
     size_t under_way;
+    uint64_t granted;
+    uint64_t denied;
+    cps_histogram_t seconds;
 };
 
 /* One lease that was asked for. */
 typedef struct asking {
     cps_leases_t *leases;
     cps_event_t event;
+    cps_time_us_t asked_us;
     cps_store_renewal_t renewal; /* of a CPS_JOB_REKEY */
 } asking_t;
 
@@ -29,6 +33,10 @@ static void answer(cps_leases_t *l, const cps_event_t *event, cps_err_t result, 
         .kind = CPS_COMMAND_JOB_DONE,
         .u.job_done = {
             .job = event->handle, .result = result, .number = event->u.job.number, .kind = event->u.job.kind}};
+    if (event->u.job.kind == CPS_JOB_LEASE) {
+        l->granted += result == CPS_OK;
+        l->denied += result != CPS_OK;
+    }
     if (result != CPS_OK && l->refused != NULL)
         l->refused(l->user, result, sentence);
     if (cps_worker_submit(l->worker, &done, NULL) != CPS_OK)
@@ -39,6 +47,7 @@ static void on_done(void *user, const cps_storejob_granted_t *granted)
 {
     asking_t *asking = user;
     asking->leases->under_way--;
+    cps_histogram_add(&asking->leases->seconds, cps_worker_now(asking->leases->worker) - asking->asked_us);
     answer(asking->leases, &asking->event, granted->err != CPS_OK ? granted->err : granted->leases[0].result,
            granted->detail);
     free(asking);
@@ -84,7 +93,7 @@ void cps_leases_job(cps_leases_t *leases, const cps_event_t *event)
         answer(leases, event, CPS_ERR_MEMORY, cps_err_text(CPS_ERR_MEMORY));
         return;
     }
-    *asking = (asking_t){.leases = leases, .event = *event};
+    *asking = (asking_t){.leases = leases, .event = *event, .asked_us = cps_worker_now(leases->worker)};
     cps_err_t err = event->u.job.kind == CPS_JOB_REKEY ? ask_renewal(leases, asking) : ask_lease(leases, asking);
     if (err == CPS_OK) {
         leases->under_way++;
@@ -115,6 +124,13 @@ void cps_leases_on_refused(cps_leases_t *leases, cps_leases_refused_fn refused, 
 {
     leases->refused = refused;
     leases->user = user;
+}
+
+void cps_leases_metrics(const cps_leases_t *leases, cps_metrics_out_t *out)
+{
+    cps_metrics_put(out, CPS_METRIC_LEASES, "granted", leases->granted);
+    cps_metrics_put(out, CPS_METRIC_LEASES, "refused", leases->denied);
+    cps_metrics_histogram(out, CPS_METRIC_LEASE_SECONDS, &leases->seconds);
 }
 
 bool cps_leases_busy(const cps_leases_t *leases) { return leases->under_way != 0; }

@@ -5,6 +5,7 @@
 #define CPS_HOST_LEASES_H
 
 #include "host/keyring.h"
+#include "host/metrics.h"
 #include "host/worker.h"
 
 typedef struct cps_leases cps_leases_t;
@@ -24,6 +25,9 @@ void cps_leases_job(cps_leases_t *leases, const cps_event_t *event);
 
 /** Whether the store is at work: nobody else calls it meanwhile, and a clean exit waits before it saves. */
 bool cps_leases_busy(const cps_leases_t *leases);
+
+/** Write how many were granted and refused, and how long that took. */
+void cps_leases_metrics(const cps_leases_t *leases, cps_metrics_out_t *out);
 
 /** Stop, before the worker is closed; what is under way is finished first. The store is the caller's again. NULL is none. */
 void cps_leases_close(cps_leases_t *leases);

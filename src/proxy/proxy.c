@@ -136,3 +136,27 @@ cps_err_t cps_proxy_listen(cps_proxy_t *proxy, const cps_addr_t *at, cps_addr_t 
 }
 
 const char *cps_proxy_detail(const cps_proxy_t *proxy) { return cps_worker_detail(shell_of(proxy)->worker); }
+
+void cps_proxy_metrics(const cps_proxy_t *proxy, cps_metrics_out_t *out)
+{
+    cps_ep_stats_t ep;
+    cps_proxy_stats_t stats;
+    cps_proxy_stats(proxy, &stats);
+    cps_ep_stats(cps_worker_ep(shell_of(proxy)->worker), &ep);
+    const struct {
+        const char *name;
+        uint64_t count;
+    } outcomes[] = {{"taken", stats.requests},
+                    {"local", stats.local},
+                    {"forwarded", stats.forwarded},
+                    {"forwarded_sealed", stats.sealed},
+                    {"answered", stats.answered},
+                    {"challenged", stats.challenged},
+                    {"late", stats.late}};
+    cps_metrics_endpoint(out, &ep, &proxy->options.endpoint);
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
+        cps_metrics_put(out, CPS_METRIC_PROXY_REQUESTS, outcomes[i].name, outcomes[i].count);
+    for (int i = 0; i < CPS_PROXY_REASONS; i++)
+        cps_metrics_put(out, CPS_METRIC_PROXY_REFUSALS, cps_proxy_reason_name((cps_proxy_reason_t)i), stats.refused[i]);
+    cps_metrics_put(out, CPS_METRIC_PROXY_OPEN, NULL, stats.open);
+}

@@ -6,6 +6,7 @@
 #ifndef CPS_PROXY_PROXY_H
 #define CPS_PROXY_PROXY_H
 
+#include "host/metrics.h"
 #include "host/worker.h"
 #include "proxy/engine.h"
 
@@ -18,6 +19,9 @@ void cps_proxy_close(cps_proxy_t *proxy);
 
 /** Listen at an address; `bound` (may be NULL) gets it with the real port. The errors of cps_worker_listen. */
 CPS_MUST_USE cps_err_t cps_proxy_listen(cps_proxy_t *proxy, const cps_addr_t *at, cps_addr_t *bound);
+
+/** Write what the proxy has seen and holds. */
+void cps_proxy_metrics(const cps_proxy_t *proxy, cps_metrics_out_t *out);
 
 /** The sentence of the last error of cps_proxy_listen. */
 const char *cps_proxy_detail(const cps_proxy_t *proxy);

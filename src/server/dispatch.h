@@ -41,8 +41,9 @@ typedef struct cps_dispatch {
     cps_request_t *kept_first; /**< answers that the full output did not take, in order */
     cps_request_t *kept_last;
     size_t deferred;
-    size_t payload_max; /**< of an answer */
-    bool closing;       /**< nothing new is taken */
+    size_t payload_max;   /**< of an answer */
+    cps_time_us_t now_us; /**< kept by the owner; what a request is said to be taken up at */
+    bool closing;         /**< nothing new is taken */
     uint64_t etag_base;
     uint64_t etag_count;
     uint64_t list_etag; /**< of /.well-known/core */

@@ -5,40 +5,30 @@
 
 #include "wire/msg.h"
 
-/* What a note is worth. What happens on any lossy network is for those who look for it. */
-static cps_log_level_t level_of(cps_note_kind_t kind)
+/* Which kid no key is for: its length is the top byte of the number, its bytes stand below. */
+static cps_bytes_t kid_of(uint64_t number, uint8_t out[8])
 {
-    switch (kind) {
-    case CPS_NOTE_STORE_REFUSED:
-    case CPS_NOTE_BUDGET_FULL:
-    case CPS_NOTE_PEERS_FULL:
-    case CPS_NOTE_REQUESTS_FULL:
-        return CPS_LOG_WARNING;
-    case CPS_NOTE_DUPLICATE:
-    case CPS_NOTE_UNEXPECTED:
-    case CPS_NOTE_AMPLIFICATION:
-    case CPS_NOTE_UNDELIVERED:
-        return CPS_LOG_DEBUG;
-    default:
-        return CPS_LOG_INFO;
-    }
+    size_t len = (size_t)(number >> 56U) & 7U;
+    cps_put_be64(out, number << (64U - 8U * len) % 64U);
+    return cps_bytes(out, len);
 }
-
-static const char unproven[] =
-    "the replay window is lost since the last start and no request came back with its Echo (RFC 8613 B.1.2): the peer "
-    "knows no Echo and needs new keys, or what it once sent is being sent again";
 
 static void log_note(cps_server_t *s, const cps_event_note_t *note)
 {
     const cps_credential_t *credential = note->context != 0 ? cps_keyring_at(s->keyring, note->user) : NULL;
-    const char *name = credential != NULL ? credential->name : NULL;
-    if (note->kind == CPS_NOTE_UNPROVEN) {
-        CPS_SERVER_LOG(s, CPS_LOG_WARNING, "unproven", cps_log_text("credential", name),
-                       cps_log_number("challenges", note->number), cps_log_text("detail", unproven));
-        return;
-    }
-    CPS_SERVER_LOG(s, level_of(note->kind), cps_note_name(note->kind), cps_log_addr("peer", &note->path.remote),
-                   cps_log_text("credential", name), cps_log_number("number", note->number));
+    const char *name = cps_note_name(note->kind);
+    cps_log_field_t fields[3];
+    size_t count = 0;
+    uint8_t kid[8];
+    if (note->path.remote.family != CPS_FAMILY_NONE && note->kind != CPS_NOTE_UNPROVEN) /* not of one address */
+        fields[count++] = cps_log_addr("peer", &note->path.remote);
+    if (credential != NULL)
+        fields[count++] = cps_log_text("credential", credential->name);
+    if (note->kind == CPS_NOTE_NO_CONTEXT)
+        fields[count++] = cps_log_hex("kid", kid_of(note->number, kid));
+    else if (note->number != 0)
+        fields[count++] = cps_log_number(note->kind == CPS_NOTE_UNPROVEN ? "challenges" : "number", note->number);
+    cps_server_log(s, cps_log_level_of(name), name, fields, count);
 }
 
 void cps_server_event(void *user, const cps_event_t *event)
@@ -46,6 +36,7 @@ void cps_server_event(void *user, const cps_event_t *event)
     cps_server_t *s = user;
     switch (event->kind) {
     case CPS_EVENT_REQUEST:
+        s->dispatch.now_us = cps_worker_now(s->worker);
         cps_dispatch_take(&s->dispatch, event);
         break;
     case CPS_EVENT_JOB:
@@ -85,13 +76,39 @@ void cps_server_served(void *user, const cps_dispatch_note_t *note)
     cps_addr_t peer = cps_request_peer(r);
     char method[8];
     char code[8];
+    s->outcomes[note->kind]++;
+    s->codes[note->code]++;
+    if (note->kind == CPS_SERVED_ANSWERED)
+        cps_histogram_add(&s->seconds, cps_worker_now(s->worker) - r->taken_us);
     if (s->quiet || kinds[note->kind].level > s->log.options.level)
         return; /* before the path is made */
-    CPS_SERVER_LOG(s, kinds[note->kind].level, kinds[note->kind].event, cps_log_addr("peer", &peer),
-                   cps_log_text("credential", cps_request_credential(r)),
-                   cps_log_text("method", method_text(cps_request_method(r), method)),
-                   cps_log_text("path", cps_request_full_path(r)), cps_log_text("code", code_text(note->code, code)),
-                   cps_log_text("reason", note->reason), cps_log_err("error", note->err));
+    cps_log_field_t fields[] = {cps_log_addr("peer", &peer),
+                                cps_log_text("credential", cps_request_credential(r)),
+                                cps_log_text("method", method_text(cps_request_method(r), method)),
+                                cps_log_text("path", cps_request_full_path(r)),
+                                cps_log_text("code", code_text(note->code, code)),
+                                cps_log_text("reason", note->reason),
+                                cps_log_err("error", note->err)};
+    size_t count = sizeof fields / sizeof fields[0] - (note->err == CPS_OK ? 1 : 0); /* no error, no field */
+    cps_server_log(s, kinds[note->kind].level, kinds[note->kind].event, fields, count);
+}
+
+void cps_server_metrics(const cps_server_t *server, cps_metrics_out_t *out)
+{
+    static const char *const outcomes[CPS_SERVER_OUTCOMES] = {"answered", "refused", "failed"};
+    cps_ep_stats_t stats;
+    char code[8];
+    cps_server_stats(server, &stats);
+    cps_metrics_endpoint(out, &stats, &server->limits);
+    for (size_t i = 0; i < CPS_SERVER_OUTCOMES; i++)
+        cps_metrics_put(out, CPS_METRIC_REQUESTS, outcomes[i], server->outcomes[i]);
+    for (unsigned i = 1; i < 256; i++)
+        if (server->codes[i] != 0)
+            cps_metrics_put(out, CPS_METRIC_RESPONSES, code_text((uint8_t)i, code), server->codes[i]);
+    cps_metrics_histogram(out, CPS_METRIC_REQUEST_SECONDS, &server->seconds);
+    if (server->leases != NULL)
+        cps_leases_metrics(server->leases, out);
+    cps_metrics_put(out, CPS_METRIC_LOG_LOST, NULL, server->log.lost);
 }
 
 void cps_server_store_refused(void *user, cps_err_t err, const char *sentence)

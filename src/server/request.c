@@ -16,6 +16,7 @@ cps_request_t *cps_request_take(cps_dispatch_t *d, const cps_event_t *event)
     r->next = NULL;
     r->node = NULL;
     r->handle = event->handle;
+    r->taken_us = d->now_us;
     r->peer = from->path.remote;
     r->message = from->message;
     r->credential = from->context != 0 ? d->hooks.credential(d->hooks.user, from) : NULL;

@@ -22,6 +22,7 @@ struct cps_request {
     cps_bytes_t host;       /**< asked for, canonical; valid while the handler runs */
     const char *credential; /**< NULL: unprotected */
     uint64_t age_us;
+    cps_time_us_t taken_us; /**< when, as the dispatch counts */
     cps_request_state_t state;
     bool multicast;
     bool in_handler; /**< its own handler runs: released when that is back */

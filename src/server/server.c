@@ -132,6 +132,7 @@ static cps_err_t open_keyring(cps_server_t *s, const cps_server_options_t *optio
 static cps_err_t make(cps_server_t *s, const cps_server_options_t *options)
 {
     s->catch_signals = options->signals;
+    s->limits = options->endpoint;
     cps_err_t err = cps_server_log_init(s, options);
     if (err == CPS_OK)
         err = make_loop(s);

@@ -7,9 +7,12 @@
 
 #include "host/leases.h"
 #include "host/log.h"
+#include "host/metrics.h"
 
 #define CPS_SERVER_DETAIL_MAX 512U
 #define CPS_SERVER_SIGNALS    2U
+
+#define CPS_SERVER_OUTCOMES 3U /* answered, refused, failed */
 
 struct cps_server {
     uv_loop_t loop;
@@ -27,6 +30,10 @@ struct cps_server {
     cps_leases_t *leases;
     cps_dispatch_t dispatch;
     bool has_dispatch;
+    cps_ep_config_t limits; /**< what the endpoint was made with */
+    uint64_t outcomes[CPS_SERVER_OUTCOMES];
+    uint64_t codes[256]; /**< of answers */
+    cps_histogram_t seconds;
     cps_log_t log;
     uv_timer_t log_tick; /**< a second after an event: what was left out is told */
     bool quiet;
@@ -61,6 +68,9 @@ void cps_server_event(void *user, const cps_event_t *event);
 
 /** What became of a request, for the log. */
 void cps_server_served(void *user, const cps_dispatch_note_t *note);
+
+/** Write what the server has seen and holds. */
+void cps_server_metrics(const cps_server_t *server, cps_metrics_out_t *out);
 
 /** The store refused a lease, for the log. */
 void cps_server_store_refused(void *user, cps_err_t err, const char *sentence);

@@ -129,6 +129,7 @@ limits: { peers: 20, memory: 2MiB, body: 1KiB, exchanges: 7, unverified_amplific
 transmission: { ack_timeout: 3s, ack_random_factor: 1.75, max_retransmit: 3, nstart: 2, default_leisure: 6s,
   probing_rate: 2, ack_delay: 300ms, unsafe: true }
 log: { level: debug, format: json }
+metrics: "[::1]:9999"
 """
 EVERY = {
     "serve": COMMON.replace("contexts: 9 }", "contexts: 9, rate: 5 }") + """\

@@ -142,12 +142,12 @@ class Origin(Socket):
 
 
 def start_proxy(t, host, port=0, **settings):
-    """`coapsule proxy` at a port that the system chooses, or this one. `listen`, `transmission` and `limits` stand in its
+    """`coapsule proxy` at a port that the system chooses, or this one. `listen`, `transmission`, `limits` and `metrics` stand in its
     file as they are, all other settings under `proxy`."""
     authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     config = {"listen": [f"coap://{authority}"], "proxy": {}}
     for key, value in settings.items():
-        (config if key in ("listen", "transmission", "limits") else config["proxy"])[key] = value
+        (config if key in ("listen", "transmission", "limits", "metrics") else config["proxy"])[key] = value
     path = t.tmp / f"gw{len(t.processes)}.yaml"
     path.write_text(json.dumps(config, indent=1), encoding="utf-8")  # JSON is YAML
     return t.start([t.command, "proxy", path], ready=r"\bready\b.*:(\d+)")
