@@ -114,7 +114,7 @@ def journal(t):
     (t.tmp / "door.yaml").write_text("listen: [coap://127.0.0.1:0]\n")
     read, write = os.pipe()
     info = os.fstat(write)
-    for stream, wanted in ((f"{info.st_dev}:{info.st_ino}", rb"<6>ready at="), ("1:2", rb"\d{4}-\d\d-\d\dT.*Z info ready at=")):
+    for stream, wanted in ((f"{info.st_dev}:{info.st_ino}", rb"<6>ready \w+="), ("1:2", rb"\d{4}-\d\d-\d\dT.*Z info ready \w+=")):
         process = t.start([t.command, "serve", "door.yaml"], env={"JOURNAL_STREAM": stream}, stderr=write)
         said = b""
         end = time.monotonic() + 10 * t.slowness
