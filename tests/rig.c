@@ -69,7 +69,50 @@ static void keep_message(rig_t *rig, cps_message_t *message)
 static void answer(rig_t *rig, const cps_event_t *event)
 {
     bool safe = !cps_method_is_unsafe(event->u.request.message.code);
-    rig_reply(rig, event->handle, safe ? CPS_CONTENT : CPS_CHANGED, safe ? "hello" : "");
+    const char *text = rig->state != NULL ? rig->state : "hello";
+    cps_command_t command = {.kind = CPS_COMMAND_REPLY,
+                             .u.reply = {.request = event->handle,
+                                         .code = safe ? CPS_CONTENT : CPS_CHANGED,
+                                         .payload = cps_bytes_str(safe ? text : ""),
+                                         .observe = true,
+                                         .observer_user = 77}};
+    cps_handle_t observer = 0;
+    assert_ok(cps_ep_submit(rig->ep, rig->now_us, &command, &observer));
+    if (event->u.request.observe == CPS_OBSERVE_REGISTER)
+        rig->observer = observer;
+}
+
+void rig_notify(rig_t *rig, cps_handle_t observer)
+{
+    cps_command_t command = {.kind = CPS_COMMAND_NOTIFY,
+                             .u.reply = {.request = observer,
+                                         .code = rig->state_code != 0 ? rig->state_code : CPS_CONTENT,
+                                         .payload = cps_bytes_str(rig->state != NULL ? rig->state : "hello"),
+                                         .non_confirmable = rig->non}};
+    assert_ok(cps_ep_submit(rig->ep, rig->now_us, &command, NULL));
+}
+
+void rig_changed(rig_t *rig, cps_handle_t observer, const char *state)
+{
+    rig->state = state;
+    assert_ok(rig_submit_handle(rig, CPS_COMMAND_CHANGED, observer));
+    rig_run(rig);
+}
+
+static void tell(rig_t *rig, const cps_event_t *event) { rig_notify(rig, event->handle); }
+
+/* Events of observers; false for others. */
+static bool take_observer_event(rig_t *rig, const cps_event_t *event)
+{
+    if (event->kind != CPS_EVENT_NOTIFY && event->kind != CPS_EVENT_UNOBSERVED && event->kind != CPS_EVENT_STALE)
+        return false;
+    rig->last_observer = *event;
+    rig->notifies += event->kind == CPS_EVENT_NOTIFY;
+    rig->unobserved += event->kind == CPS_EVENT_UNOBSERVED;
+    rig->stales += event->kind == CPS_EVENT_STALE;
+    if (event->kind == CPS_EVENT_NOTIFY)
+        (rig->on_notify != NULL ? rig->on_notify : tell)(rig, event);
+    return true;
 }
 
 static void take_event(rig_t *rig, const cps_event_t *event)
@@ -85,6 +128,8 @@ static void take_event(rig_t *rig, const cps_event_t *event)
             rig_grant(rig, CPS_OK);
         return;
     }
+    if (take_observer_event(rig, event))
+        return;
     rig->last = *event;
     switch (event->kind) {
     case CPS_EVENT_REQUEST:

@@ -37,9 +37,17 @@ struct rig {
     cps_event_t last; /**< the last REQUEST, RESPONSE or FAILED event, its views into `kept` */
     uint8_t kept[4096];
     unsigned requests, responses, failures, jobs, notes[CPS_NOTE_COUNT];
+    unsigned notifies, unobserved, stales;
+    cps_event_t last_observer; /**< the last NOTIFY, UNOBSERVED or STALE event */
+    const char *state;         /**< what observers are told: 2.05 with this text (NULL: "hello") */
+    uint8_t state_code;        /**< another code than 2.05, or 0 */
+    bool non;                  /**< notifications may go as NON */
+    cps_handle_t observer;     /**< the last one that registered; 0: it was refused */
 
-    /** Called for each request; NULL answers 2.05 "hello" (2.04 to unsafe methods) at once. */
+    /** Called for each request; NULL answers 2.05 "hello" (2.04 to unsafe methods) at once, and agrees to observation. */
     void (*on_request)(rig_t *rig, const cps_event_t *event);
+    /** Called for each observer whose turn it is; NULL tells `state` at once. */
+    void (*on_notify)(rig_t *rig, const cps_event_t *event);
     bool hold_jobs; /**< leases are not granted until rig_grant */
     cps_event_t held_job;
     void *user;
@@ -72,6 +80,12 @@ cps_msg_t rig_sent_msg(const rig_t *rig, size_t i);
 cps_handle_t rig_request(rig_t *rig, const cps_command_request_t *request);
 void rig_reply(rig_t *rig, cps_handle_t request, uint8_t code, const char *payload);
 cps_err_t rig_submit_handle(rig_t *rig, cps_command_kind_t kind, cps_handle_t handle);
+
+/** What is observed has changed: one observer is to be told. Works until nothing is left. */
+void rig_changed(rig_t *rig, cps_handle_t observer, const char *state);
+
+/** Tell an observer whose turn it is the present state. */
+void rig_notify(rig_t *rig, cps_handle_t observer);
 
 /** Grant the lease that is held. */
 void rig_grant(rig_t *rig, cps_err_t result);

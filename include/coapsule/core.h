@@ -81,26 +81,31 @@ typedef struct cps_ep_config {
     void (*random)(void *state, uint8_t *to, size_t len); /**< source of random bytes (the provider's) */
     void *random_state;
     cps_transmission_t transmission;
-    uint32_t peers;          /**< other endpoints remembered (1,024) */
-    uint32_t contexts;       /**< OSCORE contexts (1,024) */
-    uint32_t requests_out;   /**< our own open requests (256) */
-    uint32_t requests_in;    /**< requests being answered (256) */
-    uint32_t waiting;        /**< messages that wait for a lease of sequence numbers (64) */
-    size_t dedup_bytes;      /**< budget for remembered exchanges (64 MiB; see docs/architecture.md) */
-    size_t answer_bytes;     /**< budget for separate answers and those that wait for a lease (256 KiB) */
-    size_t request_bytes;    /**< budget for our own open requests (256 KiB) */
-    uint32_t message_max;    /**< largest message sent, in bytes (1,152, RFC 7252 §4.6); 348 more are taken */
-    uint32_t output_slots;   /**< datagrams that may wait for the socket (64) */
-    uint32_t amplification;  /**< to an unverified address at most so many times what came (3) */
-    uint32_t challenge_rate; /**< B.1.2 challenges a second a context (10) */
-    uint32_t rekeys;         /**< runs of RFC 8613 appendix B.2 at once (16); each takes a message's bytes */
-    uint32_t
-        rekey_rate; /**< requests a second a context for which keys are derived on trial (100); ten times that in all */
-    uint64_t echo_recover_us; /**< how old an Echo may be that recovers a replay window (60 s) */
-    uint32_t token_max;       /**< longest token that a request may have (64); longer ones get 4.00 (RFC 8974). 8: those
+    uint32_t peers;              /**< other endpoints remembered (1,024) */
+    uint32_t contexts;           /**< OSCORE contexts (1,024) */
+    uint32_t requests_out;       /**< our own open requests (256) */
+    uint32_t requests_in;        /**< requests being answered (256) */
+    uint32_t waiting;            /**< messages that wait for a lease of sequence numbers (64) */
+    size_t dedup_bytes;          /**< budget for remembered exchanges (64 MiB; see docs/architecture.md) */
+    size_t answer_bytes;         /**< budget for separate answers and those that wait for a lease (256 KiB) */
+    size_t request_bytes;        /**< budget for our own open requests (256 KiB) */
+    uint32_t message_max;        /**< largest message sent, in bytes (1,152, RFC 7252 §4.6); 348 more are taken */
+    uint32_t output_slots;       /**< datagrams that may wait for the socket (64) */
+    uint32_t amplification;      /**< to an unverified address at most so many times what came (3) */
+    uint32_t challenge_rate;     /**< B.1.2 challenges a second a context (10) */
+    uint32_t rekeys;             /**< runs of RFC 8613 appendix B.2 at once (16); each takes a message's bytes */
+    uint32_t rekey_rate;         /**< requests a second a context for which keys are derived on trial (100); ten times
+                                      that in all */
+    uint64_t echo_recover_us;    /**< how old an Echo may be that recovers a replay window (60 s) */
+    uint32_t observers;          /**< observers of our resources (1,024); at most three quarters of them unprotected */
+    uint32_t observers_per_peer; /**< of these, from one endpoint (64) */
+    size_t notice_bytes;         /**< budget for notifications that were not acknowledged yet (256 KiB) */
+    uint64_t observe_check_us; /**< an observer has to acknowledge one notification in so long (24 h, RFC 7641 §4.5) */
+    uint64_t observe_renew_us; /**< our sealed observations are registered anew after so long (1 h, RFC 8613 §7.3) */
+    uint32_t token_max;   /**< longest token that a request may have (64); longer ones get 4.00 (RFC 8974). 8: those
                                  of more than 8 bytes are format errors, as in RFC 7252 */
-    bool context_lookup;      /**< ask by CPS_JOB_CONTEXT for contexts that are not here */
-    uint64_t reserved[8];     /**< zero: room for later members, so that structs around this one keep their shape */
+    bool context_lookup;  /**< ask by CPS_JOB_CONTEXT for contexts that are not here */
+    uint64_t reserved[8]; /**< zero: room for later members, so that structs around this one keep their shape */
 } cps_ep_config_t;
 
 /** Bytes of memory that an endpoint of this configuration takes; 0 where the configuration is wrong. Any thread. */
@@ -174,6 +179,13 @@ CPS_API bool cps_message_uint(const cps_message_t *message, uint16_t number, uin
 /** Age that says: nothing proves when the request was made. */
 #define CPS_AGE_UNKNOWN UINT64_MAX
 
+/** What a GET or FETCH says of observation (RFC 7641 §2). */
+typedef enum cps_observe {
+    CPS_OBSERVE_NOT,
+    CPS_OBSERVE_REGISTER,  /**< Observe 0: notify me; a reply with `observe` agrees */
+    CPS_OBSERVE_DEREGISTER /**< Observe 1: no more; the observation is over already */
+} cps_observe_t;
+
 /** A request for the application. Answer it with CPS_COMMAND_REPLY, now or later. */
 typedef struct cps_event_request {
     cps_path_t path;
@@ -182,6 +194,7 @@ typedef struct cps_event_request {
     uint64_t user;        /**< that context's `user` */
     uint64_t echo_age_us; /**< proven by an Echo inside: made at most so long ago; or CPS_AGE_UNKNOWN */
     uint64_t partial_iv;  /**< number that it was sealed under; counts with a context only */
+    cps_observe_t observe;
     bool confirmable;
     bool oscore;   /**< has an OSCORE option that these layers did not open (proxy) */
     bool verified; /**< unprotected: its Echo is one of ours and proves the address. A proxy does not pass it on
@@ -199,8 +212,18 @@ typedef struct cps_event_response {
     uint64_t round_trip_us; /**< since the last copy of the request that may have caused it was first sent */
     cps_bytes_t state;      /**< of a stateless request, whose handle and `user` are 0 */
     bool own_partial_iv;
-    bool repeated; /**< the request was repeated with Echo before */
+    bool repeated;  /**< the request was repeated with Echo before */
+    bool observing; /**< the server notifies: more responses to this request follow, each newer than the one before; the
+                         request stays open */
 } cps_event_response_t;
+
+/** An observer of ours, or an observation. */
+typedef struct cps_event_observer {
+    uint64_t user; /**< as given when it began */
+    cps_err_t err; /**< CPS_EVENT_UNOBSERVED: CPS_OK by the client, by an error notification, or replaced by a new
+                        registration; CPS_ERR_RESET; CPS_ERR_TIMEOUT: a notification was not acknowledged;
+                        CPS_ERR_NOT_FRESH: its address was never proven; CPS_ERR_CANCELED: its context was removed */
+} cps_event_observer_t;
 
 /** What an unauthenticated message said of a sealed request: a hint, nothing more. */
 typedef enum cps_hint {
@@ -298,18 +321,23 @@ typedef enum cps_event_kind {
     CPS_EVENT_RESPONSE,
     CPS_EVENT_FAILED,
     CPS_EVENT_JOB,
-    CPS_EVENT_NOTE
+    CPS_EVENT_NOTE,
+    CPS_EVENT_NOTIFY,     /**< it is an observer's turn: give the present state with CPS_COMMAND_NOTIFY, now or later */
+    CPS_EVENT_UNOBSERVED, /**< an observer is gone; its handle is stale */
+    CPS_EVENT_STALE /**< the last notification of an observation of ours is older than its Max-Age: it is not current
+                               any more (RFC 7641 §3.3.1). The endpoint registers again by itself */
 } cps_event_kind_t;
 
 typedef struct cps_event {
     cps_event_kind_t kind;
-    cps_handle_t handle; /**< of the request (in or out) or job */
+    cps_handle_t handle; /**< of the request (in or out), the job or the observer */
     union {
         cps_event_request_t request;
         cps_event_response_t response;
         cps_event_failed_t failed;
         cps_event_job_t job;
         cps_event_note_t note;
+        cps_event_observer_t observer; /**< NOTIFY, UNOBSERVED, STALE */
     } u;
 } cps_event_t;
 
@@ -342,14 +370,19 @@ typedef struct cps_command_request {
     uint64_t user;        /**< comes back in events */
 } cps_command_request_t;
 
-/** The answer to a request event. */
+/** The answer to a request event, or the present state for an observer whose turn it is. */
 typedef struct cps_command_reply {
-    cps_handle_t request;
+    cps_handle_t request; /**< CPS_COMMAND_NOTIFY: the observer */
     uint8_t code;
     const cps_option_t *options;
     size_t option_count;
     cps_bytes_t payload;
     bool refused; /**< no handler ran and nothing changed: an unprotected request need not be remembered */
+    bool
+        observe; /**< agree to a registration: with a 2.xx the observer's handle comes back, or 0 where there is no room
+                       and this is an answer like any other */
+    uint64_t observer_user; /**< comes back in the observer's events */
+    bool non_confirmable;   /**< CPS_COMMAND_NOTIFY: may go as NON, where nothing demands a CON */
     bool kept; /**< the caller has the answer still if this one cannot go: CPS_ERR_NOT_FRESH where it is too large for
                        an address that proved nothing */
 } cps_command_reply_t;
@@ -363,7 +396,9 @@ typedef struct cps_command_job_done {
 
 typedef enum cps_command_kind {
     CPS_COMMAND_REQUEST,
-    CPS_COMMAND_CANCEL, /**< forget our request */
+    CPS_COMMAND_CANCEL, /**< forget our request; further notifications are rejected */
+    CPS_COMMAND_END,    /**< tell the server that an observation of ours is over (Observe 1); one more response, or a
+                                FAILED event, follows */
     CPS_COMMAND_REPLY,
     CPS_COMMAND_CHALLENGE, /**< answer a sealed request with 4.01 and Echo: it has to prove its freshness. In a proxy, any
                                 request: it has to prove its address */
@@ -371,6 +406,9 @@ typedef enum cps_command_kind {
     CPS_COMMAND_IGNORE,    /**< there will be no answer; a CON is still acknowledged */
     CPS_COMMAND_DROP,      /**< there will be no answer, and a CON is not acknowledged: as if it had been lost. An
                                 unprotected one is forgotten, so a copy is a new request */
+    CPS_COMMAND_CHANGED,   /**< what an observer observes has changed: its turn comes, as soon as it may be told */
+    CPS_COMMAND_NOTIFY,    /**< the present state, after CPS_EVENT_NOTIFY; an error code ends the observation */
+    CPS_COMMAND_UNOBSERVE, /**< forget an observer, without a word to it and without an event */
     CPS_COMMAND_JOB_DONE
 } cps_command_kind_t;
 
@@ -378,14 +416,14 @@ typedef struct cps_command {
     cps_command_kind_t kind;
     union {
         cps_command_request_t request;
-        cps_command_reply_t reply;
+        cps_command_reply_t reply; /**< REPLY, NOTIFY */
         cps_command_job_done_t job_done;
-        cps_handle_t handle; /**< CANCEL, CHALLENGE, DEFER, IGNORE, DROP */
+        cps_handle_t handle; /**< CANCEL, END, CHALLENGE, DEFER, IGNORE, DROP, CHANGED, UNOBSERVE */
     } u;
 } cps_command_t;
 
 /**
- * Give a command. `*handle` (may be NULL) names a new request. Everything is copied before the call returns.
+ * Give a command. `*handle` (may be NULL) names a new request, or the observer that a reply began. Everything is copied before the call returns.
  * CPS_ERR_ARGUMENT, CPS_ERR_STALE, CPS_ERR_FULL, CPS_ERR_BUSY (waiting queue full), CPS_ERR_TOO_LARGE,
  * CPS_ERR_BAD_OPTION, CPS_ERR_BAD_URI, CPS_ERR_STATE_LOST, CPS_ERR_SEQ_EXHAUSTED, CPS_ERR_NOT_FRESH. After an error
  * nothing has been taken up; for a reply the request is still open.
@@ -445,10 +483,12 @@ CPS_API CPS_MUST_USE cps_err_t cps_ep_context_state(const cps_ep_t *ep, cps_hand
 /** Use of memory and what became of messages; all counted since cps_ep_init. */
 typedef struct cps_ep_stats {
     uint32_t peers, contexts, requests_in, requests_out, waiting;
+    uint32_t observers;
     size_t dedup_bytes, dedup_limit;
     uint64_t evicted_plain_safe; /**< remembered plain GET and FETCH given up for room */
     uint64_t evicted_sealed;
     uint64_t evicted_peers;
+    uint64_t notifications; /**< sent to observers, without copies */
     uint64_t datagrams_in, datagrams_out;
     uint64_t notes[CPS_NOTE_COUNT];
 } cps_ep_stats_t;

@@ -62,6 +62,10 @@ static void on_event(void *user, const cps_event_t *event)
     case CPS_EVENT_FAILED:
         cps_call_event(client, event);
         break;
+    case CPS_EVENT_STALE:
+    case CPS_EVENT_NOTIFY:
+    case CPS_EVENT_UNOBSERVED:
+        break; /* nobody observes a client */
     }
 }
 

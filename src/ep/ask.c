@@ -104,6 +104,15 @@ static uint64_t timeout_of(const cps_ep_t *ep, const cps_command_request_t *r)
     return r->timeout_us != 0 ? r->timeout_us : ep->times.max_transmit_wait_us;
 }
 
+static bool asks_to_observe(const cps_command_request_t *r)
+{
+    uint32_t value;
+    for (size_t i = 0; i < r->option_count && (r->code == CPS_GET || r->code == CPS_FETCH); i++)
+        if (r->options[i].number == CPS_OPT_OBSERVE)
+            return cps_opt_uint(r->options[i].value, &value) == CPS_OK && value == 0; /* RFC 7641 §2 */
+    return false;
+}
+
 static void fill(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *r)
 {
     asked->path = r->path;
@@ -112,6 +121,7 @@ static void fill(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *
     asked->repeat_unsafe = r->repeat_unsafe;
     asked->no_repeat = r->no_repeat;
     asked->own_token = r->token.len != 0;
+    asked->observe = asks_to_observe(r);
     asked->context = r->context;
     asked->user = r->user;
     asked->deadline_us = ep->now_us + timeout_of(ep, r);
@@ -199,6 +209,9 @@ void cps_ask_detach(cps_ep_t *ep, cps_asked_t *asked)
 {
     drop_tx(ep, asked);
     uncount(ep, asked);
+    if (asked->stale)
+        cps_list_remove(&ep->stale, &ep->asked.pool, offsetof(cps_asked_t, next_stale), asked);
+    asked->stale = false;
     cps_oscore_entry_t *entry = context_of(ep, asked);
     switch ((cps_asked_state_t)asked->state) {
     case CPS_ASKED_QUEUED:
@@ -295,6 +308,8 @@ void cps_ask_tick(cps_ep_t *ep)
     uint32_t index;
     while ((index = cps_heap_pop_due(&ep->asked.heap, ep->now_us)) != CPS_NONE) {
         cps_asked_t *asked = cps_asked_at(&ep->asked, index);
+        if (cps_observing_tick(ep, asked))
+            continue;
         if (ep->now_us >= asked->deadline_us || ep->now_us >= asked->hint_until_us) {
             fail_unanswered(ep, asked, CPS_ERR_TIMEOUT);
             continue;
@@ -362,8 +377,8 @@ static bool repeat_with_outer_echo(cps_ep_t *ep, cps_asked_t *asked, const cps_i
 
 void cps_ask_hint(cps_ep_t *ep, cps_asked_t *asked, cps_hint_t hint, const cps_inbound_t *in)
 {
-    if (asked->state != CPS_ASKED_SENT)
-        return;
+    if (asked->state != CPS_ASKED_SENT || (asked->observing && !asked->renewing))
+        return; /* nothing is under way that it could be a hint of */
     if (asked->context == 0) {
         cps_ask_fail(ep, asked, hint == CPS_HINT_RESET ? CPS_ERR_RESET : CPS_ERR_UNREACHABLE, CPS_OK);
         return;

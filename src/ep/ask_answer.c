@@ -56,7 +56,8 @@ void cps_ask_requeue(cps_ep_t *ep, cps_asked_t *asked)
     cps_peer_t *peer = peer_of(ep, asked);
     asked->hint = CPS_HINT_NONE; /* what was hinted concerned the transmission before */
     asked->hint_until_us = CPS_TIME_NEVER;
-    if (!asked->own_token && cps_asked_set_token(&ep->asked, asked, cps_bytes(NULL, 0), &ep->rng) != CPS_OK) {
+    bool keeps_token = asked->own_token || asked->observing; /* RFC 7641 §3.3.1: registered again under the same one */
+    if (!keeps_token && cps_asked_set_token(&ep->asked, asked, cps_bytes(NULL, 0), &ep->rng) != CPS_OK) {
         cps_ask_fail(ep, asked, CPS_ERR_FULL, CPS_OK);
         return;
     }
@@ -90,20 +91,36 @@ static void fill(const cps_ep_t *ep, const cps_inbound_t *in, cps_event_t *event
     r->context = in->entry != NULL ? asked->context : 0;
     r->user = asked->user;
     r->partial_iv = asked->partial_iv;
-    r->round_trip_us = ep->now_us - asked->sent_us;
+    r->round_trip_us = asked->observing && !asked->renewing ? 0 : ep->now_us - asked->sent_us;
     r->own_partial_iv = in->own_piv;
     r->repeated = asked->repeated;
+}
+
+/* What an answer settles beside its request. */
+static void settle(cps_ep_t *ep, const cps_inbound_t *in)
+{
+    cps_bytes_t echo;
+    if (in->entry != NULL && cps_msg_option(&in->msg, CPS_OPT_ECHO, &echo))
+        keep_echo(ep, &in->entry->echo, echo); /* inner to inner of the same context (ECHO-10) */
+    if (in->entry != NULL && in->entry->recovering == cps_asked_index(&ep->asked, in->asked))
+        cps_ask_release_held(ep, in->entry);
+}
+
+/* A notification: the request stays open for the next one. */
+static void keep_open(cps_ep_t *ep, const cps_inbound_t *in, cps_event_t *event)
+{
+    event->u.response.observing = true;
+    settle(ep, in);
+    cps_chain_free(&ep->chains, &in->asked->sealed);
+    cps_observing_keep(ep, in);
+    cps_ask_pump(ep, peer_of(ep, in->asked));
 }
 
 static void complete(cps_ep_t *ep, cps_inbound_t *in)
 {
     cps_asked_t *asked = in->asked;
     cps_peer_t *peer = peer_of(ep, asked);
-    cps_bytes_t echo;
-    if (in->entry != NULL && cps_msg_option(&in->msg, CPS_OPT_ECHO, &echo))
-        keep_echo(ep, &in->entry->echo, echo); /* inner to inner of the same context (ECHO-10) */
-    if (in->entry != NULL && in->entry->recovering == cps_asked_index(&ep->asked, asked))
-        cps_ask_release_held(ep, in->entry);
+    settle(ep, in);
     cps_asked_give(&ep->asked, asked, &ep->chains);
     cps_ask_pump(ep, peer);
     cps_peer_unref(&ep->peers, peer);
@@ -113,8 +130,17 @@ cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *eve
 {
     cps_asked_t *asked = in->asked;
     cps_bytes_t echo = cps_bytes(NULL, 0);
+    cps_observing_t observing = cps_observing_judge(ep, in);
+    if (observing == CPS_OBSERVING_WRONG) { /* RFC 8613 §4.1.3.5.2 (OSC-28) */
+        cps_ep_note(ep, CPS_NOTE_BAD_ANSWER, &in->datagram->path, in->entry, 0);
+        return CPS_TAKEN;
+    }
     cps_ask_acknowledge(ep, in);
     cps_peer_heard(peer_of(ep, asked));
+    if (observing == CPS_OBSERVING_OLD) {
+        cps_observing_old(ep, in);
+        return CPS_TAKEN;
+    }
     decision_t decision = decide(asked, in, &echo);
     cps_ask_detach(ep, asked);
     switch (decision) {
@@ -132,6 +158,9 @@ cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *eve
         break;
     }
     fill(ep, in, event);
-    complete(ep, in);
+    if (observing == CPS_OBSERVING_NEXT)
+        keep_open(ep, in, event);
+    else
+        complete(ep, in);
     return CPS_EVENT;
 }

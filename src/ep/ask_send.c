@@ -54,6 +54,7 @@ static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entr
     cps_err_t err = cps_oscore_protect_request(cps_rekey_ctx(ep, asked, entry), &work, number, msg, out, &binding);
     memcpy(asked->binding, &binding, sizeof binding);
     asked->partial_iv = number;
+    asked->unnumbered = true;
     if (asked->repeated && err == CPS_OK)
         cps_ep_note(ep, CPS_NOTE_RESEALED, &asked->path, entry, number);
     return err;

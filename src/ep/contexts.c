@@ -56,6 +56,7 @@ cps_err_t cps_ep_context_remove(cps_ep_t *ep, cps_handle_t context)
     }
     cps_rekey_drop(ep, entry);
     cps_serve_refused(ep, context);
+    cps_observe_context_gone(ep, context);
     cps_chain_free(&ep->chains, &entry->echo);
     cps_list_remove(&ep->jobs, &ep->contexts.pool, offsetof(cps_oscore_entry_t, next_job), entry);
     cps_oscore_table_remove(&ep->contexts, entry);
@@ -123,6 +124,7 @@ cps_err_t cps_context_job_done(cps_ep_t *ep, const cps_command_job_done_t *done)
     if (done->result == CPS_OK) {
         cps_oscore_seq_granted(&entry->ctx.seq, done->number);
         cps_ask_granted(ep);
+        cps_observe_granted(ep);
         ep->leased = true;
         cps_ask_work(ep);
         return CPS_OK;
@@ -131,5 +133,6 @@ cps_err_t cps_context_job_done(cps_ep_t *ep, const cps_command_job_done_t *done)
     cps_ep_note(ep, CPS_NOTE_STORE_REFUSED, NULL, entry, entry->ctx.seq.ceiling);
     cps_ask_refused(ep, done->job, done->result);
     cps_serve_refused(ep, done->job);
+    cps_observe_refused(ep, done->job);
     return CPS_OK;
 }

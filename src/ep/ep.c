@@ -5,20 +5,23 @@
 #include "base/sized.h"
 
 #define EVICT_MAX 64 /* remembered exchanges given up for one new peer, at most */
+#define HOUR_US   3600000000ULL
+#define DAY_US    (24 * HOUR_US) /* RFC 7641 §4.5 */
 
 /* What an endpoint that opens messages understands (RFC 7252 §5.4.1); others, if critical, get 4.02. */
 static const uint16_t handled_numbers[] = {
     CPS_OPT_IF_MATCH,      CPS_OPT_URI_HOST,  CPS_OPT_ETAG,     CPS_OPT_IF_NONE_MATCH,  CPS_OPT_URI_PORT,
     CPS_OPT_LOCATION_PATH, CPS_OPT_OSCORE,    CPS_OPT_URI_PATH, CPS_OPT_CONTENT_FORMAT, CPS_OPT_MAX_AGE,
     CPS_OPT_URI_QUERY,     CPS_OPT_HOP_LIMIT, CPS_OPT_ACCEPT,   CPS_OPT_LOCATION_QUERY, CPS_OPT_PROXY_URI,
-    CPS_OPT_PROXY_SCHEME,  CPS_OPT_SIZE1,     CPS_OPT_ECHO,     CPS_OPT_NO_RESPONSE,
+    CPS_OPT_PROXY_SCHEME,  CPS_OPT_SIZE1,     CPS_OPT_ECHO,     CPS_OPT_NO_RESPONSE,    CPS_OPT_OBSERVE,
 };
 
 static bool valid_limits(const cps_ep_config_t *c)
 {
     return c->message_max >= 2 * CPS_EP_HEADERS && c->message_max <= 60000 && c->output_slots > CPS_EP_OUTPUT_SPARE &&
            c->token_max >= CPS_TOKEN_MAX && c->token_max <= c->message_max / 2 && c->peers > 1 && c->requests_in > 0 &&
-           c->requests_out > 0 && c->amplification > 0;
+           c->requests_out > 0 && c->amplification > 0 && c->observe_check_us <= DAY_US &&
+           c->notice_bytes >= (size_t)2 * (c->message_max + CPS_EP_OVERHEAD);
 }
 
 static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from, cps_transmission_times_t *times)
@@ -27,10 +30,11 @@ static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from,
         return CPS_ERR_CONFIG;
     if (to->layers == NULL)
         to->layers = cps_layers_full();
-    uint32_t *const numbers[] = {&to->peers,          &to->contexts,    &to->requests_out, &to->requests_in,
-                                 &to->waiting,        &to->message_max, &to->output_slots, &to->amplification,
-                                 &to->challenge_rate, &to->rekeys,      &to->rekey_rate,   &to->token_max};
-    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10, 16, 100, 64};
+    uint32_t *const numbers[] = {
+        &to->peers,       &to->contexts,     &to->requests_out,       &to->requests_in,    &to->waiting,
+        &to->message_max, &to->output_slots, &to->amplification,      &to->challenge_rate, &to->rekeys,
+        &to->rekey_rate,  &to->observers,    &to->observers_per_peer, &to->token_max};
+    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10, 16, 100, 1024, 64, 64};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (*numbers[i] == 0)
             *numbers[i] = defaults[i];
@@ -40,8 +44,14 @@ static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from,
         to->request_bytes = (size_t)256 << 10U;
     if (to->answer_bytes == 0)
         to->answer_bytes = (size_t)256 << 10U;
+    if (to->notice_bytes == 0)
+        to->notice_bytes = (size_t)256 << 10U;
     if (to->echo_recover_us == 0)
         to->echo_recover_us = 60000000;
+    if (to->observe_check_us == 0)
+        to->observe_check_us = DAY_US;
+    if (to->observe_renew_us == 0)
+        to->observe_renew_us = HOUR_US;
     if (!valid_limits(to))
         return CPS_ERR_CONFIG;
     return cps_transmission_derive(&to->transmission, times);
@@ -54,12 +64,16 @@ static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
                                 ep->times.exchange_lifetime_us};
     cps_peers_init(&ep->peers, a, c->peers, seed, ep->times.exchange_lifetime_us);
     cps_dedup_init(&ep->dedup, a, &ep->peers, seed, &dedup);
-    cps_retx_init(&ep->retx, a, c->requests_out + c->requests_in, seed, ep->times.max_transmit_span_us);
+    /* an observer has one notification under way, and seldom another that it replaced */
+    cps_retx_init(&ep->retx, a, c->requests_out + c->requests_in + c->observers + c->observers / 4, seed,
+                  ep->times.max_transmit_span_us);
     cps_asked_init(&ep->asked, a, c->requests_out, seed);
     cps_served_init(&ep->served, a, c->requests_in);
+    cps_observer_init(&ep->observers, a, c->observers, seed);
     cps_oscore_table_init(&ep->contexts, a, c->contexts, seed);
     cps_chain_init(&ep->chains, a, c->request_bytes);
     cps_chain_init(&ep->answers, a, c->answer_bytes);
+    cps_chain_init(&ep->notices, a, c->notice_bytes);
     ep->out_slots = cps_arena_take(a, c->output_slots, sizeof *ep->out_slots);
     ep->take_max = c->message_max + CPS_EP_TAKE_MORE;
     cps_rekeys_init(&ep->rekeys, a, c->rekeys, ep->take_max);
@@ -109,7 +123,9 @@ cps_err_t cps_ep_init(cps_ep_t **out, void *memory, size_t size, const cps_ep_co
         return CPS_ERR_NO_SPACE;
     ep->asked.counter = cps_rng_u32(&ep->rng);
     ep->handled = cps_opt_set_of(handled_numbers, sizeof handled_numbers / sizeof handled_numbers[0]);
-    cps_list_t *const lists[] = {&ep->ready, &ep->waiting, &ep->ended, &ep->waiting_answers, &ep->jobs};
+    cps_list_t *const lists[] = {&ep->ready,           &ep->waiting,     &ep->ended,
+                                 &ep->waiting_answers, &ep->jobs,        &ep->notify_ready,
+                                 &ep->notify_lease,    &ep->notify_gone, &ep->stale};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         *lists[i] = CPS_LIST_EMPTY;
     cps_echo_key_draw(&ep->echo_key, &ep->rng);
@@ -134,6 +150,7 @@ void cps_ep_fini(cps_ep_t *ep)
     cps_wipe(ep->extra, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->chains.blocks, (size_t)ep->chains.touched * CPS_CHAIN_BLOCK);
     cps_wipe(ep->answers.blocks, (size_t)ep->answers.touched * CPS_CHAIN_BLOCK);
+    cps_wipe(ep->notices.blocks, (size_t)ep->notices.touched * CPS_CHAIN_BLOCK);
 }
 
 static void advance(cps_ep_t *ep, cps_time_us_t now_us)
@@ -153,7 +170,7 @@ void cps_ep_input(cps_ep_t *ep, cps_time_us_t now_us, const cps_datagram_t *data
 bool cps_ep_pending(const cps_ep_t *ep)
 {
     return ep->input_left != 0 || ep->ready.first != CPS_NONE || ep->leased || ep->rekeys.ready != 0 ||
-           ep->looked_up != NULL;
+           ep->looked_up != NULL || cps_observe_pending(ep);
 }
 
 void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cps_net_error_t kind, cps_bytes_t quoted)
@@ -220,7 +237,7 @@ bool cps_ep_event(cps_ep_t *ep, cps_event_t *out)
     cps_ask_work(ep);
     for (;;) {
         if (note_event(ep, out) || cps_context_job_event(ep, out) || cps_rekey_job_event(ep, out) ||
-            cps_ask_ended_event(ep, out))
+            cps_ask_ended_event(ep, out) || cps_observing_event(ep, out) || cps_observe_event(ep, out))
             return true;
         if (!cps_out_has_room(ep))
             return false;
@@ -244,8 +261,16 @@ cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us, const cps_command_t 
         return cps_ask_submit(ep, &command->u.request, handle);
     case CPS_COMMAND_CANCEL:
         return cps_ask_cancel(ep, command->u.handle);
+    case CPS_COMMAND_END:
+        return cps_observing_end(ep, command->u.handle);
     case CPS_COMMAND_REPLY:
-        return cps_serve_reply(ep, &command->u.reply);
+        return cps_serve_reply(ep, &command->u.reply, handle);
+    case CPS_COMMAND_CHANGED:
+        return cps_observe_changed(ep, command->u.handle);
+    case CPS_COMMAND_NOTIFY:
+        return cps_notify(ep, &command->u.reply);
+    case CPS_COMMAND_UNOBSERVE:
+        return cps_observe_forget(ep, command->u.handle);
     case CPS_COMMAND_CHALLENGE:
         return cps_serve_challenge(ep, command->u.handle);
     case CPS_COMMAND_DEFER:
@@ -268,7 +293,18 @@ cps_time_us_t cps_ep_deadline(const cps_ep_t *ep)
     if (!cps_out_has_room(ep))
         return CPS_TIME_NEVER; /* a tick could do nothing: the output has to be fetched first */
     cps_time_us_t when = earlier(cps_heap_next(&ep->retx.heap), cps_heap_next(&ep->asked.heap));
-    return earlier(when, cps_heap_next(&ep->served.heap));
+    when = earlier(when, cps_heap_next(&ep->served.heap));
+    return earlier(when, cps_heap_next(&ep->observers.heap));
+}
+
+static void another_copy(cps_ep_t *ep, cps_tx_t *tx)
+{
+    if (tx->owner == CPS_TX_REQUEST)
+        cps_ask_copy(ep, tx);
+    else if (tx->owner == CPS_TX_NOTICE)
+        cps_notify_copy(ep, tx);
+    else
+        cps_serve_copy(ep, &ep->answers, tx);
 }
 
 static void message_tick(cps_ep_t *ep)
@@ -278,14 +314,14 @@ static void message_tick(cps_ep_t *ep)
         cps_retx_due_t due = cps_retx_pop(&ep->retx, ep->now_us, &tx);
         if (due == CPS_RETX_NOTHING)
             return;
-        if (due == CPS_RETX_COPY && tx->owner == CPS_TX_REQUEST)
-            cps_ask_copy(ep, tx);
-        else if (due == CPS_RETX_COPY)
-            cps_serve_copy(ep, tx);
+        if (due == CPS_RETX_COPY)
+            another_copy(ep, tx);
         else if (tx->owner == CPS_TX_REQUEST)
             cps_ask_expired(ep, tx);
         else if (tx->owner == CPS_TX_STATELESS)
             cps_stateless_over(ep, tx, CPS_STATELESS_EXPIRED);
+        else if (tx->owner == CPS_TX_NOTICE)
+            cps_notify_expired(ep, tx);
         else
             cps_serve_delivered(ep, tx, false);
     }
@@ -297,6 +333,7 @@ void cps_ep_tick(cps_ep_t *ep, cps_time_us_t now_us)
     cps_ask_tick(ep); /* a deadline goes before a copy that is due at the same time */
     message_tick(ep);
     cps_serve_tick(ep);
+    cps_observe_tick(ep);
     cps_ask_work(ep);
 }
 
@@ -343,6 +380,7 @@ void cps_ep_stats(const cps_ep_t *ep, cps_ep_stats_t *out)
     out->requests_in = ep->served.pool.used;
     out->requests_out = ep->asked.pool.used;
     out->waiting = ep->waiting_count;
+    out->observers = ep->observers.live;
     out->dedup_bytes = (size_t)ep->dedup.blocks.used * CPS_CHAIN_BLOCK;
     out->dedup_limit = (size_t)ep->dedup.blocks.limit * CPS_CHAIN_BLOCK;
     out->evicted_plain_safe = ep->dedup.evicted[CPS_DEDUP_PLAIN_SAFE];

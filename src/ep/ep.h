@@ -8,6 +8,7 @@
 #include "ep/rekey.h"
 #include "exch/asked.h"
 #include "exch/echo.h"
+#include "exch/observer.h"
 #include "exch/served.h"
 #include "exch/stateless.h"
 #include "msg/amplify.h"
@@ -89,11 +90,13 @@ struct cps_ep {
     cps_retx_t retx;
     cps_asked_table_t asked;
     cps_served_table_t served;
+    cps_observer_table_t observers;
     cps_oscore_table_t contexts;
     cps_rekeys_t rekeys;
     cps_chain_store_t chains;   /**< bytes of our open requests */
     cps_chain_store_t answers;  /**< bytes of separate answers and of those that wait for numbers */
     uint32_t answers_in_flight; /**< separate CON answers with copies to come */
+    cps_chain_store_t notices;  /**< bytes of notifications that were not acknowledged */
     cps_echo_key_t echo_key;
     cps_stateless_t stateless;
     cps_stateless_found_t stateless_found; /**< of the last one: events view it */
@@ -103,7 +106,12 @@ struct cps_ep {
     cps_list_t waiting; /**< requests of ours that wait for a lease */
     cps_list_t ended;   /**< requests of ours whose failure is to be told */
     cps_list_t waiting_answers;
-    cps_list_t jobs; /**< contexts that want a lease */
+    cps_list_t jobs;         /**< contexts that want a lease */
+    cps_list_t notify_ready; /**< observers whose turn it is */
+    cps_list_t notify_lease; /**< observers whose context waits for numbers */
+    cps_list_t notify_gone;  /**< observers whose end is to be told */
+    cps_list_t stale;        /**< observations of ours whose age is to be told */
+    bool notify_after_input; /**< input and notifications take turns */
     uint32_t waiting_count;
     bool leased; /**< a lease came back: look at those that wait */
 
@@ -203,9 +211,10 @@ void cps_react(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err);
 
 /* ---- serve.c: requests that we answer ---- */
 
-/** The message of a reply, with its options in ep->build, without token and place (serve_build.c). CPS_ERR_ARGUMENT,
- * CPS_ERR_TOO_LARGE. */
-CPS_MUST_USE cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, cps_msg_t *msg);
+/** The message of a reply, with its options in ep->build, without token and place (serve_build.c); `observe` (may be NULL)
+ * is the value of its Observe option. CPS_ERR_ARGUMENT, CPS_ERR_TOO_LARGE. */
+CPS_MUST_USE cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, const uint32_t *observe,
+                                       cps_msg_t *msg);
 
 /** 4.01 with an Echo made now, in ep->build. */
 CPS_MUST_USE cps_err_t cps_serve_build_challenge(cps_ep_t *ep, cps_echo_use_t use, cps_msg_t *msg);
@@ -219,8 +228,9 @@ cps_bytes_t cps_serve_token(cps_ep_t *ep, const cps_served_t *served);
 /** Take up an accepted request: remember it and make its place. NULL, and all said to the peer, where it cannot be. */
 cps_served_t *cps_serve_accept(cps_ep_t *ep, cps_inbound_t *in);
 
-/** CPS_COMMAND_REPLY: the answer to a request, sent or kept until the store granted numbers. */
-cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply);
+/** CPS_COMMAND_REPLY: the answer to a request, sent or kept until the store granted numbers. `*observer` (may be NULL)
+ * gets the handle of the observer that it began, or 0. */
+cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply, cps_handle_t *observer);
 
 /** CPS_COMMAND_CHALLENGE: 4.01 with Echo inside, under the nonce of the request. */
 cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request);
@@ -243,8 +253,8 @@ void cps_serve_refused(cps_ep_t *ep, cps_handle_t context);
 /** Timers: Empty ACKs that are due, exchanges that are over. */
 void cps_serve_tick(cps_ep_t *ep);
 
-/** Another copy of a separate answer is due. */
-void cps_serve_copy(cps_ep_t *ep, const cps_tx_t *tx);
+/** Another copy of a separate answer or notification is due. */
+void cps_serve_copy(cps_ep_t *ep, const cps_chain_store_t *store, const cps_tx_t *tx);
 
 /** The message layer on the ACK or RST of a separate answer, or its end. */
 void cps_serve_delivered(cps_ep_t *ep, cps_tx_t *tx, bool acknowledged);
@@ -262,6 +272,87 @@ void cps_stateless_over(cps_ep_t *ep, cps_tx_t *tx, cps_stateless_end_t how);
 
 /** A response that nobody is known to wait for: whether its token says who does, in `event`. */
 bool cps_stateless_answer(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event);
+
+/* ---- observe.c, notify.c: observers of our resources (RFC 7641 §4) ---- */
+
+/** What a request says of observation. */
+cps_observe_t cps_observe_asked(const cps_msg_t *msg);
+
+/** A request was accepted: one that deregisters ends its observation. */
+void cps_observe_accepted(cps_ep_t *ep, const cps_served_t *served);
+
+/** A request is about to be answered: the observer that this begins, or NULL. An earlier one of its endpoint and token is
+ * over either way. */
+cps_observer_t *cps_observe_answer(cps_ep_t *ep, cps_served_t *served, const cps_command_reply_t *reply);
+
+/** It was answered, with a message of `len` bytes; without `agreed` the observation does not begin. */
+void cps_observe_settle(cps_ep_t *ep, cps_observer_t *observer, bool agreed, size_t len, cps_handle_t *handle);
+
+/** CPS_COMMAND_CHANGED and CPS_COMMAND_UNOBSERVE. */
+cps_err_t cps_observe_changed(cps_ep_t *ep, cps_handle_t observer);
+cps_err_t cps_observe_forget(cps_ep_t *ep, cps_handle_t observer);
+
+/** It is over; the event follows. */
+void cps_observe_end(cps_ep_t *ep, cps_observer_t *o, cps_err_t err);
+
+/** Its turn comes, if it has something to be told and may be told it now; else its timer is set. */
+void cps_observe_schedule(cps_ep_t *ep, cps_observer_t *o);
+
+/** The next event of an observer, if there is one. */
+bool cps_observe_event(cps_ep_t *ep, cps_event_t *event);
+
+/** Whether notifications wait for the output alone. */
+bool cps_observe_pending(const cps_ep_t *ep);
+
+/** Those that waited for numbers have their turn again; or the store refused and they try later. */
+void cps_observe_granted(cps_ep_t *ep);
+void cps_observe_refused(cps_ep_t *ep, cps_handle_t context);
+
+/** A context is removed: so are its observers. */
+void cps_observe_context_gone(cps_ep_t *ep, cps_handle_t context);
+
+/** Timers: what waited for its pace, and observers that have to show that they are there. */
+void cps_observe_tick(cps_ep_t *ep);
+
+/** The notification under way is not any more; the next to that endpoint may go. */
+void cps_observe_release(cps_ep_t *ep, cps_observer_t *o);
+
+/** CPS_COMMAND_NOTIFY. */
+cps_err_t cps_notify(cps_ep_t *ep, const cps_command_reply_t *state);
+
+/** The message layer on a notification: ACK, RST, another copy due, its end. */
+void cps_notify_acked(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notify_reset(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notify_copy(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notify_expired(cps_ep_t *ep, cps_tx_t *tx);
+
+/* ---- observing.c: observations of ours (RFC 7641 §3) ---- */
+
+/** What a genuine response is to an observation. */
+typedef enum cps_observing {
+    CPS_OBSERVING_NOT,  /**< a response like any other: the last one */
+    CPS_OBSERVING_OLD,  /**< a notification that is not newer than the last: dropped */
+    CPS_OBSERVING_NEXT, /**< a notification: the request stays open */
+    CPS_OBSERVING_WRONG /**< Observe inside the answer to a request that did not ask (RFC 8613 §4.1.3.5.2) */
+} cps_observing_t;
+
+/** Judge a response, before anything changes. */
+cps_observing_t cps_observing_judge(const cps_ep_t *ep, const cps_inbound_t *in);
+
+/** A notification was taken: what the next one is compared with, and when this one is stale. */
+void cps_observing_keep(cps_ep_t *ep, const cps_inbound_t *in);
+
+/** The timer of an observation; false where the request waits for an answer instead. */
+bool cps_observing_tick(cps_ep_t *ep, cps_asked_t *asked);
+
+/** The event of an observation that became stale, if there is one. */
+bool cps_observing_event(cps_ep_t *ep, cps_event_t *event);
+
+/** CPS_COMMAND_END. */
+cps_err_t cps_observing_end(cps_ep_t *ep, cps_handle_t handle);
+
+/** A response was dropped as not newer: it may still say that we are registered again. */
+void cps_observing_old(cps_ep_t *ep, const cps_inbound_t *in);
 
 /* ---- ask.c, ask_send.c, ask_answer.c: requests of ours ---- */
 

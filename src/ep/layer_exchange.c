@@ -57,7 +57,7 @@ static void refuse_option(cps_ep_t *ep, cps_inbound_t *in, uint16_t bad)
         return;
     cps_command_reply_t reply = {
         .request = cps_pool_handle(&ep->served.pool, served), .code = CPS_BAD_OPTION, .payload = cps_bytes_str(text)};
-    if (cps_serve_reply(ep, &reply) != CPS_OK)
+    if (cps_serve_reply(ep, &reply, NULL) != CPS_OK)
         (void)cps_serve_ignore(ep, reply.request, false);
 }
 
@@ -74,6 +74,7 @@ static void fill_request(const cps_ep_t *ep, const cps_inbound_t *in, const cps_
     r->user = in->entry != NULL ? in->entry->user : 0;
     r->echo_age_us = in->echo_age_us;
     r->partial_iv = in->receipt.number;
+    r->observe = (cps_observe_t)served->observe;
     r->confirmable = served->confirmable;
     r->oscore = in->entry == NULL && cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value);
     r->verified = in->entry == NULL && in->verified;

@@ -42,6 +42,10 @@ static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *
         cps_serve_delivered(ep, tx, true); /* whatever the ACK carries (MSG-49) */
         return CPS_TAKEN;
     }
+    if (tx != NULL && tx->owner == CPS_TX_NOTICE) {
+        cps_notify_acked(ep, tx);
+        return CPS_TAKEN;
+    }
     bool stateless = tx != NULL && tx->owner == CPS_TX_STATELESS;
     if (stateless) /* whatever the response part is worth (RFC 8974 §3.3) */
         cps_stateless_over(ep, tx, CPS_STATELESS_ACKED);
@@ -67,6 +71,8 @@ static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
     cps_peer_heard(cps_peers_at(&ep->peers, tx->peer)); /* it refuses, but it is not silent */
     if (tx->owner == CPS_TX_ANSWER)
         cps_serve_delivered(ep, tx, false);
+    else if (tx->owner == CPS_TX_NOTICE)
+        cps_notify_reset(ep, tx);
     else if (tx->owner == CPS_TX_STATELESS)
         cps_stateless_over(ep, tx, CPS_STATELESS_RESET);
     else

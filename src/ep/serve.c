@@ -30,6 +30,8 @@ static cps_served_t *take(cps_ep_t *ep, const cps_inbound_t *in)
     served->mid = outer->mid;
     served->print = in->print;
     served->confirmable = outer->type == CPS_CON;
+    if (outer->token.len <= sizeof served->token) /* whoever has a longer one gets answers, but does not observe */
+        served->observe = (uint8_t)cps_observe_asked(&in->msg);
     served->verified = in->verified;
     served->peer = cps_peers_index(&ep->peers, in->peer);
     served->room = (uint32_t)cps_amplify_room(in->datagram->bytes.len, ep->config.amplification);
@@ -90,6 +92,7 @@ cps_served_t *cps_serve_accept(cps_ep_t *ep, cps_inbound_t *in)
     served->dedup_epoch = ep->dedup.forgotten;
     cps_time_us_t first = served->confirmable ? ep->now_us + ep->config.transmission.ack_delay_us : served->ends_us;
     cps_heap_set(&ep->served.heap, cps_served_index(&ep->served, served), first);
+    cps_observe_accepted(ep, served);
     return served;
 }
 
@@ -163,6 +166,7 @@ static void follow(cps_ep_t *ep, const cps_served_t *served, const cps_msg_t *ms
     if (!served->verified) {
         size_t fit = cps_amplify_copies(served->room, bytes.len);
         copies = fit <= copies ? (uint32_t)(fit > 0 ? fit - 1 : 0) : copies;
+        copies = served->registers ? 0 : copies; /* the rest is for its notifications */
     }
     cps_tx_t *tx = cps_retx_take(&ep->retx, served->peer, msg->mid);
     if (tx == NULL)
@@ -247,11 +251,13 @@ static cps_err_t send_answer(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg,
 
 /* What does not fit the budget of an unverified address becomes 4.01 with Echo, in the ACK or as NON (RFC 9175 §2.4).
  * After an unsafe method that would make the client run it again, so its answer goes without payload instead, unless
- * whoever gave the answer keeps it until the address is proven. */
+ * whoever gave the answer keeps it until the address is proven. What begins an observation needs room for a notification
+ * as well, or nothing could follow. */
 static cps_err_t limit(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool kept, bool *refused)
 {
     msg->token = cps_serve_token(ep, served);
-    if (served->verified || served->context != 0 || cps_amplify_copies(served->room, cps_msg_len(msg)) > 0)
+    size_t wanted = served->registers ? 2 : 1;
+    if (served->verified || served->context != 0 || cps_amplify_copies(served->room, cps_msg_len(msg)) >= wanted)
         return CPS_OK;
     cps_ep_note(ep, CPS_NOTE_AMPLIFICATION, &served->path, NULL, cps_msg_len(msg));
     if (kept)
@@ -266,19 +272,23 @@ static cps_err_t limit(cps_ep_t *ep, cps_served_t *served, cps_msg_t *msg, bool 
     return cps_serve_build_challenge(ep, cps_ep_echo_outer(&served->path), msg);
 }
 
-cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply)
+cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply, cps_handle_t *observer)
 {
-    cps_msg_t msg;
+    cps_msg_t msg = {.code = CPS_EMPTY};
     bool refused = reply->refused;
     cps_served_t *served = unanswered(ep, reply->request);
     if (served == NULL)
         return CPS_ERR_STALE;
-    cps_err_t err = cps_serve_build(ep, reply, &msg);
+    cps_observer_t *o = cps_observe_answer(ep, served, reply);
+    uint32_t number = o != NULL ? cps_observer_number(o, ep->now_us) : 0;
+    cps_err_t err = cps_serve_build(ep, reply, o != NULL ? &number : NULL, &msg);
     if (err == CPS_OK)
         err = limit(ep, served, &msg, reply->kept, &refused);
     if (err == CPS_OK)
         err = send_answer(ep, served, &msg, refused);
-    return err == CPS_ERR_WAIT ? CPS_OK : err;
+    err = err == CPS_ERR_WAIT ? CPS_OK : err;
+    cps_observe_settle(ep, o, err == CPS_OK && cps_code_class(msg.code) == 2, cps_msg_len(&msg), observer);
+    return err;
 }
 
 cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)

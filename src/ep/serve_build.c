@@ -2,7 +2,8 @@
 /* What an answer consists of, before it is placed and sealed. */
 #include "ep/ep.h"
 
-/* The options of a reply without those that say what is so anyway (RFC 7252 §5.4.4: Max-Age 60). */
+/* The options of a reply without those that say what is so anyway (RFC 7252 §5.4.4: Max-Age 60), and without Observe, which
+ * is ours to say. */
 static size_t without_defaults(const cps_command_reply_t *reply, cps_option_t *list)
 {
     size_t count = 0;
@@ -11,19 +12,24 @@ static size_t without_defaults(const cps_command_reply_t *reply, cps_option_t *l
         const cps_option_t *option = &reply->options[i];
         if (option->number == CPS_OPT_MAX_AGE && cps_opt_uint(option->value, &value) == CPS_OK && value == 60)
             continue;
+        if (option->number == CPS_OPT_OBSERVE)
+            continue;
         list[count++] = *option;
     }
     return count;
 }
 
-cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, cps_msg_t *msg)
+cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, const uint32_t *observe, cps_msg_t *msg)
 {
-    cps_option_t list[CPS_EP_OPTIONS_MAX];
+    cps_option_t list[CPS_EP_OPTIONS_MAX + 1];
+    uint8_t bytes[4];
     if (!cps_code_is_response(reply->code) || reply->option_count > CPS_EP_OPTIONS_MAX)
         return CPS_ERR_ARGUMENT;
     if (reply->code == CPS_VALID && reply->payload.len != 0)
         return CPS_ERR_ARGUMENT; /* RFC 7252 §5.9.1.3: 2.03 has no payload (REQ-15) */
     size_t count = without_defaults(reply, list);
+    if (observe != NULL)
+        list[count++] = (cps_option_t){CPS_OPT_OBSERVE, cps_opt_uint_bytes(*observe, bytes)};
     cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
     cps_opt_writer_t ow = cps_opt_writer(&w);
     cps_opt_put_list(&ow, list, count);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Copies of separate answers that were not acknowledged yet. */
+/* Copies of separate answers and notifications that were not acknowledged yet. */
 #include "ep/ep.h"
 
 /* The options of a message with another Max-Age. */
@@ -18,17 +18,17 @@ static void with_max_age(const cps_msg_t *msg, uint32_t max_age, cps_writer_t *t
 
 /* A plain answer that waited for its acknowledgement is older than when it was made: its Max-Age says so (RFC 7252
  * §5.10.5). What is sealed goes as it was (REQ-44). */
-void cps_serve_copy(cps_ep_t *ep, const cps_tx_t *tx)
+void cps_serve_copy(cps_ep_t *ep, const cps_chain_store_t *store, const cps_tx_t *tx)
 {
     cps_msg_t msg;
     uint32_t max_age = 0;
     cps_bytes_t value;
-    cps_chain_get(&ep->answers, &tx->bytes, ep->build);
+    cps_chain_get(store, &tx->bytes, ep->build);
     cps_err_t err = cps_msg_parse(cps_bytes(ep->build, tx->bytes.len), &msg);
     bool ages = err == CPS_OK && !cps_opt_find(msg.options, CPS_OPT_OSCORE, &value) &&
                 cps_msg_option_uint(&msg, CPS_OPT_MAX_AGE, &max_age);
     if (!ages) {
-        cps_out_chain(ep, &tx->path, &ep->answers, &tx->bytes);
+        cps_out_chain(ep, &tx->path, store, &tx->bytes);
         return;
     }
     uint64_t waited_s = (ep->now_us - tx->first_sent_us) / 1000000U;

@@ -16,6 +16,7 @@ cps_asked_t *cps_asked_take(cps_asked_table_t *t)
     if (asked != NULL) {
         asked->tx = CPS_NONE;
         asked->next = CPS_NONE;
+        asked->next_stale = CPS_NONE;
         asked->hint_until_us = CPS_TIME_NEVER;
     }
     return asked;

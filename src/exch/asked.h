@@ -41,6 +41,14 @@ typedef struct cps_asked {
     bool outer_echo; /**< the same sealed bytes were repeated with an outer Echo */
     bool counted;    /**< counts in its peer's in_flight */
     bool with_echo;  /**< the next sealing adds `echo` */
+    bool observe;    /**< asks to observe */
+    bool observing;  /**< the server agreed: more responses may come */
+    bool renewing;   /**< a registration, or its end, is under way again */
+    bool ending;     /**< that is its end */
+    bool unnumbered; /**< a response without Partial IV may still come: none was taken since it was last sealed */
+    bool numbered;   /**< `notification` is one */
+    bool stale;      /**< in the list of those whose age is to be told */
+    bool aged;       /**< it was told, or is to be */
     uint8_t binding[CPS_EXCH_BINDING_MAX];
     uint16_t mids[2]; /**< Message IDs that carried the sealed bytes: the last, and the one before it */
     uint32_t peer;
@@ -56,7 +64,14 @@ typedef struct cps_asked {
     cps_chain_t sealed;     /**< the datagram, for copies */
     cps_chain_t echo;       /**< Echo for the repeat, or outer hint's first bytes once ended */
     cps_chain_t hint_bytes; /**< of CPS_HINT_RESPONSE: code, then payload */
-    cps_err_t err;          /**< how it ended */
+    uint64_t notification;  /**< highest Partial IV of a notification (RFC 8613 §7.4.1) */
+    uint32_t observe_value; /**< of the last notification, and when it came (RFC 7641 §3.4) */
+    uint32_t next_stale;
+    cps_time_us_t observe_us;
+    cps_time_us_t fresh_until_us; /**< its age exceeds Max-Age then */
+    cps_time_us_t renew_us;       /**< when to register again */
+    cps_time_us_t registered_us;  /**< when the last registration was taken up */
+    cps_err_t err;                /**< how it ended */
     cps_err_t cause;
 } cps_asked_t;
 

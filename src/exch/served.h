@@ -14,9 +14,11 @@ typedef struct cps_served {
     uint16_t mid;
     uint8_t no_response; /**< classes of answers that are not wanted (RFC 7967 §2.1) */
     bool confirmable;
-    bool acked;    /**< an Empty ACK went: every answer is separate now (RFC 7252 §5.2.2; MSG-46) */
-    bool verified; /**< the address is proven: no limit of amplification */
-    bool waits;    /**< `answer` waits for a lease */
+    bool acked;      /**< an Empty ACK went: every answer is separate now (RFC 7252 §5.2.2; MSG-46) */
+    bool verified;   /**< the address is proven: no limit of amplification */
+    bool waits;      /**< `answer` waits for a lease */
+    uint8_t observe; /**< cps_observe_t: what the request asks */
+    bool registers;  /**< its answer begins an observation */
     uint8_t binding[CPS_EXCH_BINDING_MAX];
     bool challenge;       /**< the answer is a 4.01 with Echo: never a separate CON (RFC 9175 §2.4) */
     uint64_t print;       /**< of its datagram, for duplicates */

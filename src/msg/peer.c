@@ -129,6 +129,7 @@ cps_peer_t *cps_peers_get(cps_peers_t *p, cps_time_us_t now_us, const cps_path_t
     memcpy(peer->remote_ip, &key, sizeof key);
     peer->mid_offset = (uint32_t)hash; /* the map uses the upper half */
     peer->queue = CPS_LIST_EMPTY;
+    peer->notices = CPS_LIST_EMPTY;
     link_idle(p, peer);
     return peer;
 }

@@ -26,9 +26,12 @@ typedef struct cps_peer {
     cps_time_us_t quiet_until_us;       /**< PROBING_RATE: nothing new before, unless the peer answers */
     cps_list_t queue;                   /**< our requests that wait for NSTART */
     uint32_t in_flight;                 /**< outstanding interactions (§4.7) */
-    cps_time_us_t long_tokens_until_us; /**< how long it is known whether it takes tokens of more than 8 bytes */
-    bool long_tokens;                   /**< it does (RFC 8974 §2.2.2) */
     uint32_t open_loop;                 /**< NON requests without an answer to come since the last one that has one */
+    cps_time_us_t long_tokens_until_us; /**< how long it is known whether it takes tokens of more than 8 bytes */
+    cps_list_t notices;                 /**< observers there whose notifications wait for others to be acknowledged */
+    uint16_t notices_out;               /**< notifications outstanding (RFC 7641 §4.5.1) */
+    uint16_t observers;                 /**< of our resources */
+    bool long_tokens;                   /**< it takes them (RFC 8974 §2.2.2) */
 } cps_peer_t;
 
 typedef struct cps_peers {

@@ -12,7 +12,12 @@
 #include <coapsule/core.h>
 
 /** Whose message it is. */
-typedef enum cps_tx_owner { CPS_TX_REQUEST, CPS_TX_ANSWER, CPS_TX_STATELESS } cps_tx_owner_t;
+typedef enum cps_tx_owner {
+    CPS_TX_REQUEST,   /**< a request of ours */
+    CPS_TX_ANSWER,    /**< a separate response */
+    CPS_TX_STATELESS, /**< a request of ours that is known by its token alone */
+    CPS_TX_NOTICE     /**< a notification to an observer */
+} cps_tx_owner_t;
 
 typedef struct cps_tx {
     cps_pool_head_t head;
@@ -21,7 +26,7 @@ typedef struct cps_tx {
     cps_time_us_t first_sent_us;
     uint64_t timeout_us; /**< until the next copy, or the end */
     uint32_t peer;
-    uint32_t owner_index; /**< of the request of ours; CPS_NONE for an answer */
+    uint32_t owner_index; /**< of the request of ours, or the observer; CPS_NONE for an answer */
     uint16_t mid;
     uint8_t owner; /**< cps_tx_owner_t */
     uint8_t copies_left;

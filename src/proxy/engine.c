@@ -193,6 +193,9 @@ void cps_proxy_on_event(cps_proxy_t *p, const cps_event_t *event)
         on_note(p, &event->u.note);
         break;
     case CPS_EVENT_JOB: /* a proxy has no contexts */
+    case CPS_EVENT_NOTIFY:
+    case CPS_EVENT_UNOBSERVED:
+    case CPS_EVENT_STALE:
         break;
     }
 }

@@ -45,8 +45,12 @@ void cps_server_event(void *user, const cps_event_t *event)
     case CPS_EVENT_NOTE:
         log_note(s, &event->u.note);
         break;
+    case CPS_EVENT_NOTIFY:
+    case CPS_EVENT_UNOBSERVED:
+        break;
     case CPS_EVENT_RESPONSE:
     case CPS_EVENT_FAILED:
+    case CPS_EVENT_STALE:
         break; /* a server asks nothing */
     }
 }
