@@ -110,6 +110,8 @@ static bool take_observer_event(rig_t *rig, const cps_event_t *event)
     rig->notifies += event->kind == CPS_EVENT_NOTIFY;
     rig->unobserved += event->kind == CPS_EVENT_UNOBSERVED;
     rig->stales += event->kind == CPS_EVENT_STALE;
+    if (event->kind == CPS_EVENT_UNOBSERVED && rig->on_unobserved != NULL)
+        rig->on_unobserved(rig, event);
     if (event->kind == CPS_EVENT_NOTIFY)
         (rig->on_notify != NULL ? rig->on_notify : tell)(rig, event);
     return true;

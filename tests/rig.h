@@ -48,7 +48,8 @@ struct rig {
     void (*on_request)(rig_t *rig, const cps_event_t *event);
     /** Called for each observer whose turn it is; NULL tells `state` at once. */
     void (*on_notify)(rig_t *rig, const cps_event_t *event);
-    bool hold_jobs; /**< leases are not granted until rig_grant */
+    void (*on_unobserved)(rig_t *rig, const cps_event_t *event); /**< or NULL */
+    bool hold_jobs;                                              /**< leases are not granted until rig_grant */
     cps_event_t held_job;
     void *user;
 };

@@ -408,7 +408,7 @@ typedef enum cps_command_kind {
                                 unprotected one is forgotten, so a copy is a new request */
     CPS_COMMAND_CHANGED,   /**< what an observer observes has changed: its turn comes, as soon as it may be told */
     CPS_COMMAND_NOTIFY,    /**< the present state, after CPS_EVENT_NOTIFY; an error code ends the observation */
-    CPS_COMMAND_UNOBSERVE, /**< forget an observer, without a word to it and without an event */
+    CPS_COMMAND_UNOBSERVE, /**< forget an observer without a word to it; the UNOBSERVED event follows */
     CPS_COMMAND_JOB_DONE
 } cps_command_kind_t;
 

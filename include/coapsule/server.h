@@ -62,6 +62,12 @@ typedef struct cps_resource {
     bool hidden;            /**< not listed in /.well-known/core */
     const uint16_t *patch_formats; /**< what PATCH and iPATCH may have, in the place of `formats` (RFC 8132 §3) */
     size_t patch_format_count;     /**< 0: `formats` */
+    bool observable; /**< clients may observe it (RFC 7641): what its GET and FETCH handlers answer to their request is
+                          sent again after each change, that is after each POST, PUT, DELETE, PATCH or iPATCH with a 2.xx,
+                          and after cps_server_changed */
+    bool
+        notify_non; /**< notifications go as NON where nothing demands a CON: fewer messages, but the last one may be lost
+                          until the client registers again */
 } cps_resource_t;
 
 /** A resource in place: CPS_RESOURCE(.path = "lock", .put = lock_put). */
@@ -118,6 +124,13 @@ CPS_API int cps_server_timeout_ms(cps_server_t *server);
 
 /** Do what is due and return without waiting. Owner thread. CPS_ERR_CALLED_INSIDE inside a handler. */
 CPS_API CPS_MUST_USE cps_err_t cps_server_step(cps_server_t *server);
+
+/**
+ * The resource of that path ("a/b", on any host) shows something else now: its observers are told, each as soon as it can
+ * be and then what the handlers answer at that time; what changed in between a slow one never hears of.
+ * CPS_ERR_NOT_FOUND; CPS_ERR_UNSUPPORTED where it is not observable. Inside handlers too. Owner thread.
+ */
+CPS_API CPS_MUST_USE cps_err_t cps_server_changed(cps_server_t *server, const char *path);
 
 /** An ETag for a new representation of any resource: no other one of this server has had it, equal bytes included, and
  * none before a restart in all likelihood (RFC 7252 §5.10.6). Owner thread. */

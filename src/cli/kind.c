@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define SENSOR_US 1000000U /* it shows something else each second */
+
 static const uint16_t text_plain[] = {0};
 static const uint16_t json_patches[] = {52, 51}; /* RFC 7396, RFC 6902 */
 
@@ -16,8 +18,9 @@ static const cps_resource_t shapes[] = {
                        .formats = text_plain,
                        .format_count = 1,
                        .offers = text_plain,
-                       .offer_count = 1},
-    [CPS_CONF_SENSOR] = {.get = cps_kind_sensor_get, .offers = text_plain, .offer_count = 1},
+                       .offer_count = 1,
+                       .observable = true},
+    [CPS_CONF_SENSOR] = {.get = cps_kind_sensor_get, .offers = text_plain, .offer_count = 1, .observable = true},
     [CPS_CONF_VALUE] = {.get = cps_kind_value_get,
                         .put = cps_kind_value_set,
                         .post = cps_kind_value_set,
@@ -27,11 +30,13 @@ static const cps_resource_t shapes[] = {
                         .ipatch = cps_kind_value_patch,
                         .patch_formats = json_patches,
                         .patch_format_count = 2,
-                        .conditional = true},
+                        .conditional = true,
+                        .observable = true},
     [CPS_CONF_COUNTER] = {.get = cps_kind_counter_get,
                           .post = cps_kind_counter_post,
                           .offers = text_plain,
-                          .offer_count = 1},
+                          .offer_count = 1,
+                          .observable = true},
     [CPS_CONF_SLOW] = {.get = cps_kind_slow, .put = cps_kind_slow, .post = cps_kind_slow, .fetch = cps_kind_slow},
     [CPS_CONF_ECHO] = {.get = cps_kind_echo, .put = cps_kind_echo, .post = cps_kind_echo, .fetch = cps_kind_echo},
 };
@@ -202,9 +207,33 @@ cps_err_t cps_kinds_make(cps_kinds_t *kinds, const cps_conf_resource_t *from, cp
 
 /* ---- later answers ---- */
 
+/* When the sensors show something else; never where nobody observes. */
+static cps_time_us_t next_reading(const cps_kinds_t *kinds)
+{
+    cps_ep_stats_t stats;
+    bool sensors = false;
+    for (size_t i = 0; i < kinds->count; i++)
+        sensors = sensors || kinds->things[i]->kind == CPS_CONF_SENSOR;
+    if (!sensors || kinds->server == NULL)
+        return CPS_TIME_NEVER;
+    cps_server_stats(kinds->server, &stats);
+    return stats.observers != 0 ? kinds->sensed_us : CPS_TIME_NEVER;
+}
+
+static void read_sensors(cps_kinds_t *kinds, cps_time_us_t now)
+{
+    if (now < next_reading(kinds))
+        return;
+    kinds->sensed_us = (now / SENSOR_US + 1) * SENSOR_US;
+    for (size_t i = 0; i < kinds->count; i++)
+        if (kinds->things[i]->kind == CPS_CONF_SENSOR &&
+            cps_server_changed(kinds->server, kinds->things[i]->path) != CPS_OK)
+            continue; /* it is not there any more: nobody is told */
+}
+
 int cps_kinds_timeout_ms(const cps_kinds_t *kinds)
 {
-    cps_time_us_t next = CPS_TIME_NEVER;
+    cps_time_us_t next = next_reading(kinds);
     for (size_t i = 0; i < kinds->waiting_count; i++)
         next = kinds->waiting[i].due_us < next ? kinds->waiting[i].due_us : next;
     if (next == CPS_TIME_NEVER)
@@ -226,6 +255,7 @@ void cps_kinds_answer(cps_kinds_t *kinds, bool all)
 {
     cps_time_us_t now = cps_clock_now(&kinds->clock);
     size_t kept = 0;
+    read_sensors(kinds, now);
     for (size_t i = 0; i < kinds->waiting_count; i++) {
         if (all || kinds->waiting[i].due_us <= now)
             answer(kinds, kinds->waiting[i].request);

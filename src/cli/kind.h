@@ -49,6 +49,7 @@ struct cps_kinds {
     cps_kind_waiting_t *waiting; /**< in the order in which they came */
     size_t waiting_count;
     size_t waiting_room;
+    cps_time_us_t sensed_us; /**< observers of the sensors are told next then, if there are any */
 };
 
 /** None yet. */
@@ -74,10 +75,10 @@ void cps_kinds_begin(cps_kinds_t *kinds, uint64_t body_max);
 /** They are served now, or not: free what is not needed. */
 void cps_kinds_end(cps_kinds_t *kinds, bool taken);
 
-/** How many milliseconds until a slow thing has to answer; -1: none. */
+/** How many milliseconds until cps_kinds_answer has something to do; -1: nothing. */
 int cps_kinds_timeout_ms(const cps_kinds_t *kinds);
 
-/** Answer what is due; with `all` everything that waits. */
+/** Answer what is due, with `all` everything that waits; and tell observers of a sensor that it shows something else. */
 void cps_kinds_answer(cps_kinds_t *kinds, bool all);
 
 /** What it holds has changed: another ETag. */

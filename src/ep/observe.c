@@ -98,7 +98,7 @@ cps_err_t cps_observe_forget(cps_ep_t *ep, cps_handle_t observer)
     cps_observer_t *o = find(ep, observer);
     if (o == NULL)
         return CPS_ERR_STALE;
-    drop(ep, o);
+    cps_observe_end(ep, o, CPS_OK);
     return CPS_OK;
 }
 

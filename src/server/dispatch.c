@@ -2,6 +2,7 @@
 /* From a request to its handler. The order of the checks is the order of the functions in `judge`: how often its client
  * asks, what it asks for, who asks, and whether it may run; only then the handler. */
 #include "server/request.h"
+#include "server/watch.h"
 
 #include "host/inside.h"
 
@@ -170,7 +171,7 @@ static bool is_fresh(way_t *way)
     cps_command_t command = {.kind = CPS_COMMAND_CHALLENGE, .u.handle = r->handle};
     if (cps_rule_is_fresh(&r->node->rule, r->message.code, r->age_us))
         return true;
-    cps_err_t err = hooks->submit(hooks->user, &command);
+    cps_err_t err = hooks->submit(hooks->user, &command, NULL);
     if (err != CPS_OK)
         cps_request_give_up(r, err, "the challenge could not be sent");
     else
@@ -275,6 +276,13 @@ static void run(cps_request_t *r)
         cps_request_give_up(r, err, "no answer can be sent");
 }
 
+static void release_if_over(cps_request_t *r)
+{
+    r->in_handler = false;
+    if (r->state != CPS_REQUEST_DEFERRED && r->state != CPS_REQUEST_KEPT)
+        cps_request_release(r);
+}
+
 static void serve(cps_dispatch_t *d, const cps_event_t *event, cps_request_t *r)
 {
     way_t way = {.d = d, .event = &event->u.request, .request = r};
@@ -283,19 +291,38 @@ static void serve(cps_dispatch_t *d, const cps_event_t *event, cps_request_t *r)
         refuse_busy(r, "closing");
     else if (judge(&way))
         run(r);
-    r->in_handler = false;
-    if (r->state != CPS_REQUEST_DEFERRED && r->state != CPS_REQUEST_KEPT)
-        cps_request_release(r);
+    release_if_over(r);
+}
+
+void cps_dispatch_run(cps_dispatch_t *d, cps_request_t *request)
+{
+    (void)d;
+    request->in_handler = true;
+    run(request);
+    release_if_over(request);
+}
+
+cps_err_t cps_dispatch_changed(cps_dispatch_t *d, const char *path)
+{
+    cps_err_t err = CPS_ERR_NOT_FOUND;
+    for (size_t i = 0; i < d->site.count; i++) {
+        const cps_node_t *node = d->site.nodes[i];
+        if (strcmp(node->path, path + (path[0] == '/')) != 0)
+            continue;
+        err = node->observable || err == CPS_OK ? CPS_OK : CPS_ERR_UNSUPPORTED;
+        cps_watch_changed(d, node);
+    }
+    return err;
 }
 
 static void turn_away(cps_dispatch_t *d, cps_handle_t handle)
 {
     cps_command_t command = {.kind = CPS_COMMAND_REPLY,
                              .u.reply = {.request = handle, .code = CPS_SERVICE_UNAVAILABLE}};
-    if (d->hooks.submit(d->hooks.user, &command) == CPS_OK)
+    if (d->hooks.submit(d->hooks.user, &command, NULL) == CPS_OK)
         return;
     command = (cps_command_t){.kind = CPS_COMMAND_IGNORE, .u.handle = handle};
-    (void)d->hooks.submit(d->hooks.user, &command);
+    (void)d->hooks.submit(d->hooks.user, &command, NULL);
 }
 
 void cps_dispatch_take(cps_dispatch_t *d, const cps_event_t *event)
@@ -309,6 +336,8 @@ void cps_dispatch_take(cps_dispatch_t *d, const cps_event_t *event)
 
 bool cps_dispatch_retry(cps_dispatch_t *d)
 {
+    if (!cps_watch_retry(d))
+        return false;
     while (d->kept_first != NULL) {
         cps_request_t *r = d->kept_first;
         if (!cps_request_retry(r))
@@ -325,6 +354,8 @@ void cps_dispatch_close(cps_dispatch_t *d)
 {
     static const cps_answer_t going = {.code = CPS_SERVICE_UNAVAILABLE};
     d->closing = true;
+    for (size_t i = 0; i < d->site.count; i++)
+        cps_watch_changed(d, d->site.nodes[i]); /* each is told that this server ends */
     for (size_t i = 0; i < d->limit; i++) {
         cps_request_t *r = &d->requests[i];
         if (r->state != CPS_REQUEST_DEFERRED)
@@ -413,6 +444,7 @@ void cps_dispatch_fini(cps_dispatch_t *d)
     }
     free(d->requests);
     cps_own_fini(&d->own);
+    cps_watch_free_all(d);
     cps_site_fini(&d->site);
     memset(d, 0, sizeof *d);
 }

@@ -22,10 +22,10 @@ typedef struct cps_dispatch_note {
 } cps_dispatch_note_t;
 
 typedef struct cps_dispatch_hooks {
-    cps_err_t (*submit)(void *user, const cps_command_t *command);
+    cps_err_t (*submit)(void *user, const cps_command_t *command, cps_handle_t *handle); /**< as cps_ep_submit */
     const char *(*credential)(void *user, const cps_event_request_t *request); /**< name of who sealed it; never NULL */
     void (*note)(void *user, const cps_dispatch_note_t *note);
-    void (*later)(void *user); /**< call cps_dispatch_retry soon: the output was full */
+    void (*later)(void *user); /**< call cps_dispatch_retry soon: the output was full, or no request was free */
     void *user;
     cps_time_us_t (*now)(void *user); /**< for the rate of requests; NULL: it is not limited */
 } cps_dispatch_hooks_t;
@@ -41,9 +41,10 @@ typedef struct cps_dispatch {
     cps_request_t *kept_first; /**< answers that the full output did not take, in order */
     cps_request_t *kept_last;
     size_t deferred;
-    size_t payload_max;   /**< of an answer */
-    cps_time_us_t now_us; /**< kept by the owner; what a request is said to be taken up at */
-    bool closing;         /**< nothing new is taken */
+    struct cps_watch *late; /**< observers whose turn came while no request was free */
+    size_t payload_max;     /**< of an answer */
+    cps_time_us_t now_us;   /**< kept by the owner; what a request is said to be taken up at */
+    bool closing;           /**< nothing new is taken */
     uint64_t etag_base;
     uint64_t etag_count;
     uint64_t list_etag; /**< of /.well-known/core */
@@ -76,6 +77,12 @@ void cps_dispatch_replace(cps_dispatch_t *d, cps_site_t *next);
 
 /** A CPS_EVENT_REQUEST. */
 void cps_dispatch_take(cps_dispatch_t *d, const cps_event_t *event);
+
+/** Run the handler of a request that passed all checks. */
+void cps_dispatch_run(cps_dispatch_t *d, cps_request_t *request);
+
+/** The resource of that path changed (cps_server_changed). */
+CPS_MUST_USE cps_err_t cps_dispatch_changed(cps_dispatch_t *d, const char *path);
 
 /** Send the answers that the full output did not take; false where some are left. */
 bool cps_dispatch_retry(cps_dispatch_t *d);

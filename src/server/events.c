@@ -2,6 +2,7 @@
 /* Events of the endpoint: requests go to the dispatch, jobs to the store, notes to the log. */
 #include "server/request.h"
 #include "server/server.h"
+#include "server/watch.h"
 
 #include "wire/msg.h"
 
@@ -31,6 +32,14 @@ static void log_note(cps_server_t *s, const cps_event_note_t *note)
     cps_server_log(s, cps_log_level_of(name), name, fields, count);
 }
 
+static void log_unobserved(cps_server_t *s, const cps_event_t *event)
+{
+    const cps_watch_t *watch = (const cps_watch_t *)(uintptr_t)event->u.observer.user;
+    CPS_SERVER_LOG(s, CPS_LOG_DEBUG, "unobserved", cps_log_addr("peer", &watch->peer),
+                   cps_log_text("credential", watch->credential), cps_log_text("resource", watch->node->path),
+                   cps_log_err("error", event->u.observer.err));
+}
+
 void cps_server_event(void *user, const cps_event_t *event)
 {
     cps_server_t *s = user;
@@ -46,7 +55,11 @@ void cps_server_event(void *user, const cps_event_t *event)
         log_note(s, &event->u.note);
         break;
     case CPS_EVENT_NOTIFY:
+        cps_watch_notify(&s->dispatch, event);
+        break;
     case CPS_EVENT_UNOBSERVED:
+        log_unobserved(s, event);
+        cps_watch_ended(&s->dispatch, event);
         break;
     case CPS_EVENT_RESPONSE:
     case CPS_EVENT_FAILED:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The way of an answer to the endpoint. */
 #include "server/request.h"
+#include "server/watch.h"
 
 #include "wire/opttab.h"
 
@@ -9,17 +10,34 @@
 #define OPTIONS_MAX  96U
 #define LOCATION_MAX 16U
 
+/* What a resource shows may be something else after an unsafe method that succeeded. */
+static void after_answer(const cps_request_t *request, uint8_t code)
+{
+    bool changes = cps_method_is_unsafe(request->message.code) && cps_code_class(code) == 2;
+    if (changes && request->node != NULL && request->node->observable)
+        cps_watch_changed(request->dispatch, request->node);
+}
+
 static cps_err_t submit(cps_request_t *request, const cps_answer_t *answer, bool refused)
 {
     const cps_dispatch_hooks_t *hooks = &request->dispatch->hooks;
-    cps_command_t command = {.kind = CPS_COMMAND_REPLY,
+    cps_watch_t *watch = cps_code_class(answer->code) == 2 ? cps_watch_new(request) : NULL;
+    cps_handle_t observer = 0;
+    cps_command_t command = {.kind = request->notifies ? CPS_COMMAND_NOTIFY : CPS_COMMAND_REPLY,
                              .u.reply = {.request = request->handle,
                                          .code = answer->code,
                                          .options = answer->options,
                                          .option_count = answer->option_count,
                                          .payload = answer->payload,
-                                         .refused = refused}};
-    return hooks->submit(hooks->user, &command);
+                                         .refused = refused,
+                                         .observe = watch != NULL,
+                                         .observer_user = (uint64_t)(uintptr_t)watch,
+                                         .non_confirmable = request->notifies && request->node->notify_non}};
+    cps_err_t err = hooks->submit(hooks->user, &command, &observer);
+    cps_watch_begin(request->dispatch, watch, err == CPS_OK ? observer : 0);
+    if (err == CPS_OK)
+        after_answer(request, answer->code);
+    return err;
 }
 
 /* ---- answers that the full output did not take ---- */
@@ -83,8 +101,9 @@ static void done(cps_request_t *request)
 void cps_request_give_up(cps_request_t *request, cps_err_t err, const char *reason)
 {
     const cps_dispatch_hooks_t *hooks = &request->dispatch->hooks;
-    cps_command_t command = {.kind = CPS_COMMAND_IGNORE, .u.handle = request->handle};
-    (void)hooks->submit(hooks->user, &command); /* stale at worst: it is over either way */
+    cps_command_t command = {.kind = request->notifies ? CPS_COMMAND_UNOBSERVE : CPS_COMMAND_IGNORE,
+                             .u.handle = request->handle};
+    (void)hooks->submit(hooks->user, &command, NULL); /* stale at worst: it is over either way */
     cps_request_note(request, &(cps_dispatch_note_t){CPS_SERVED_FAILED, request, CPS_EMPTY, reason, err});
 }
 
@@ -193,8 +212,8 @@ cps_err_t cps_request_defer(cps_request_t *request)
     if (request->state != CPS_REQUEST_OPEN)
         return CPS_ERR_STALE;
     cps_err_t err = cps_request_keep(request);
-    if (err == CPS_OK)
-        err = hooks->submit(hooks->user, &command);
+    if (err == CPS_OK && !request->notifies)
+        err = hooks->submit(hooks->user, &command, NULL);
     if (err != CPS_OK)
         return err;
     request->state = CPS_REQUEST_DEFERRED;

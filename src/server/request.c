@@ -2,19 +2,50 @@
 /* What a handler can ask of its request. */
 #include "server/request.h"
 
+#include "server/watch.h"
+
 #include "wire/uri.h"
 
 #include <stdlib.h>
 
-cps_request_t *cps_request_take(cps_dispatch_t *d, const cps_event_t *event)
+static cps_request_t *take(cps_dispatch_t *d)
 {
-    const cps_event_request_t *from = &event->u.request;
     cps_request_t *r = d->free;
     if (r == NULL)
         return NULL;
     d->free = r->next;
     r->next = NULL;
     r->node = NULL;
+    r->host = cps_bytes(NULL, 0);
+    r->age_us = CPS_AGE_UNKNOWN;
+    r->observe = CPS_OBSERVE_NOT;
+    r->state = CPS_REQUEST_OPEN;
+    r->multicast = r->notifies = r->in_handler = r->copied = r->has_text = false;
+    return r;
+}
+
+cps_request_t *cps_request_take_watch(cps_dispatch_t *d, const cps_watch_t *watch)
+{
+    cps_request_t *r = take(d);
+    if (r == NULL)
+        return NULL;
+    r->notifies = true;
+    r->node = watch->node;
+    r->handle = watch->observer;
+    r->peer = watch->peer;
+    r->credential = watch->credential;
+    r->message = (cps_message_t){.code = watch->method,
+                                 .options = cps_bytes(watch->bytes, watch->options_len),
+                                 .payload = cps_bytes(watch->bytes + watch->options_len, watch->payload_len)};
+    return r;
+}
+
+cps_request_t *cps_request_take(cps_dispatch_t *d, const cps_event_t *event)
+{
+    const cps_event_request_t *from = &event->u.request;
+    cps_request_t *r = take(d);
+    if (r == NULL)
+        return NULL;
     r->handle = event->handle;
     r->taken_us = d->now_us;
     r->peer = from->path.remote;
@@ -22,8 +53,7 @@ cps_request_t *cps_request_take(cps_dispatch_t *d, const cps_event_t *event)
     r->credential = from->context != 0 ? d->hooks.credential(d->hooks.user, from) : NULL;
     r->age_us = from->context != 0 ? from->echo_age_us : CPS_AGE_UNKNOWN;
     r->multicast = (from->path.flags & CPS_PATH_MULTICAST) != 0;
-    r->state = CPS_REQUEST_OPEN;
-    r->in_handler = r->copied = r->has_text = false;
+    r->observe = from->observe;
     return r;
 }
 

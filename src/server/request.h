@@ -25,6 +25,8 @@ struct cps_request {
     cps_time_us_t taken_us; /**< when, as the dispatch counts */
     cps_request_state_t state;
     bool multicast;
+    bool notifies; /**< no request: the state of its resource for an observer, which `handle` names */
+    cps_observe_t observe;
     bool in_handler; /**< its own handler runs: released when that is back */
     bool copied;     /**< `message` views `copy`: it was deferred */
     bool has_text;
@@ -41,6 +43,9 @@ struct cps_request {
 
 /** Prepare a free one for an event; NULL where all are in use. */
 cps_request_t *cps_request_take(cps_dispatch_t *d, const cps_event_t *event);
+
+/** Prepare a free one for what an observer is to be told; NULL where all are in use. */
+cps_request_t *cps_request_take_watch(cps_dispatch_t *d, const struct cps_watch *watch);
 
 /** Back to the free ones. */
 void cps_request_release(cps_request_t *request);

@@ -32,9 +32,9 @@ const char *cps_server_detail(const cps_server_t *server) { return server != NUL
 
 /* ---- what the dispatch asks for ---- */
 
-static cps_err_t submit(void *user, const cps_command_t *command)
+static cps_err_t submit(void *user, const cps_command_t *command, cps_handle_t *handle)
 {
-    return cps_worker_submit(((cps_server_t *)user)->worker, command, NULL);
+    return cps_worker_submit(((cps_server_t *)user)->worker, command, handle);
 }
 
 static const char *credential(void *user, const cps_event_request_t *request)
@@ -296,6 +296,12 @@ cps_err_t cps_server_step(cps_server_t *server)
 const char *cps_server_address(const cps_server_t *server, size_t place)
 {
     return place < server->address_count ? server->addresses[place] : NULL;
+}
+
+cps_err_t cps_server_changed(cps_server_t *server, const char *path)
+{
+    cps_err_t err = cps_dispatch_changed(&server->dispatch, path);
+    return err == CPS_OK ? CPS_OK : cps_server_fail(server, err, "%s: %s", path, cps_err_text(err));
 }
 
 void cps_server_etag(cps_server_t *server, uint8_t etag[8]) { cps_dispatch_etag(&server->dispatch, etag); }

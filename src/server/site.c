@@ -33,6 +33,7 @@ static void node_free(cps_node_t *node)
     free(node->formats);
     free(node->patch_formats);
     free(node->offers);
+    free(node->watches);
     free(node);
 }
 
@@ -226,6 +227,8 @@ static cps_err_t make_link(cps_node_t *node, const cps_resource_t *r, const char
         if (texts[i].value != NULL)
             cps_link_attr(&lw, texts[i].name, cps_bytes_str(texts[i].value));
     write_offers(&lw, r);
+    if (r->observable)
+        cps_link_flag(&lw, "obs"); /* RFC 7641 §6 */
     if (r->policy.sealed)
         cps_link_flag(&lw, "osc"); /* RFC 8613 §9 */
     if (cps_link_writer_err(&lw) != CPS_OK)
@@ -279,13 +282,16 @@ static cps_err_t fill(cps_node_t *node, const cps_resource_t *r, const char **re
     node->user = r->user;
     node->body_max = r->body_max != 0 ? r->body_max : CPS_BODY_MAX;
     node->conditional = r->conditional;
+    node->observable = r->observable;
+    node->notify_non = r->notify_non;
+    node->watches = calloc(1, sizeof *node->watches);
     node->format_count = r->format_count;
     node->patch_format_count = r->patch_format_count;
     node->offer_count = r->offer_count;
     node->path = strdup(path);
     if (r->host != NULL)
         node->host = copy_host(r->host);
-    if (node->path == NULL || (r->host != NULL && node->host == NULL) ||
+    if (node->watches == NULL || node->path == NULL || (r->host != NULL && node->host == NULL) ||
         !copy_numbers(&node->formats, r->formats, r->format_count) ||
         !copy_numbers(&node->patch_formats, r->patch_formats, r->patch_format_count) ||
         !copy_numbers(&node->offers, r->offers, r->offer_count))

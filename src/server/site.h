@@ -13,6 +13,13 @@
 #define CPS_SITE_LINK_MAX 1024U
 #define CPS_BODY_MAX      1024U /* default of body_max (RFC 7252 §4.6) */
 
+struct cps_watch;
+
+/** The observers of a resource. */
+typedef struct cps_watches {
+    struct cps_watch *first;
+} cps_watches_t;
+
 /** A resource as the server keeps it. Its address stays while the site lives. */
 typedef struct cps_node {
     cps_handler_t handlers[CPS_METHODS]; /**< by method code minus one */
@@ -31,8 +38,11 @@ typedef struct cps_node {
     size_t offer_count;
     uint32_t body_max;
     bool conditional;
-    bool builtin;  /**< made by the server itself: one that is added takes its place */
-    uint32_t next; /**< in its bucket */
+    bool observable;
+    bool notify_non;
+    cps_watches_t *watches; /**< never NULL; its own piece of memory, as a node is const for those who find it */
+    bool builtin;           /**< made by the server itself: one that is added takes its place */
+    uint32_t next;          /**< in its bucket */
     uint64_t hash;
 } cps_node_t;
 

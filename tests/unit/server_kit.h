@@ -6,6 +6,7 @@
 #include "rig.h"
 
 #include "server/request.h"
+#include "server/watch.h"
 #include "wire/uri.h"
 
 #include <stdlib.h>
@@ -25,12 +26,12 @@ typedef struct kit {
     const char *credential;
 } kit_t;
 
-static inline cps_err_t kit_submit(void *user, const cps_command_t *command)
+static inline cps_err_t kit_submit(void *user, const cps_command_t *command, cps_handle_t *handle)
 {
     kit_t *kit = user;
     cps_err_t err = kit->fail_next;
     kit->fail_next = CPS_OK;
-    return err != CPS_OK ? err : cps_ep_submit(kit->rig->ep, kit->rig->now_us, command, NULL);
+    return err != CPS_OK ? err : cps_ep_submit(kit->rig->ep, kit->rig->now_us, command, handle);
 }
 
 static inline const char *kit_credential(void *user, const cps_event_request_t *request)
@@ -58,6 +59,16 @@ static inline void kit_request(rig_t *rig, const cps_event_t *event)
     cps_dispatch_take(&((kit_t *)rig->user)->d, event);
 }
 
+static inline void kit_notify(rig_t *rig, const cps_event_t *event)
+{
+    cps_watch_notify(&((kit_t *)rig->user)->d, event);
+}
+
+static inline void kit_unobserved(rig_t *rig, const cps_event_t *event)
+{
+    cps_watch_ended(&((kit_t *)rig->user)->d, event);
+}
+
 /** A server at 127.0.0.2:5683 whose sealed requests come from "phone". */
 static inline kit_t *kit_new(void)
 {
@@ -66,6 +77,8 @@ static inline kit_t *kit_new(void)
     kit->rig = rig_new(KIT_HOST, NULL);
     kit->rig->user = kit;
     kit->rig->on_request = kit_request;
+    kit->rig->on_notify = kit_notify;
+    kit->rig->on_unobserved = kit_unobserved;
     kit->credential = "phone";
     cps_dispatch_hooks_t hooks = {kit_submit, kit_credential, kit_note, kit_later, kit, kit_now};
     cps_dispatch_options_t options = {
