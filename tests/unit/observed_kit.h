@@ -34,8 +34,11 @@ static inline void ask(rig_t *server, const asking_t *a)
     cps_opt_put(&list, CPS_OPT_URI_PATH, CPS_BYTES_LIT("s"));
     if (a->echo.len != 0)
         cps_opt_put(&list, CPS_OPT_ECHO, a->echo);
-    cps_msg_t msg = {
-        .type = a->type, .code = CPS_GET, .mid = a->mid, .token = cps_bytes_str(a->token), .options = cps_written(&ow)};
+    cps_msg_t msg = {.type = (uint8_t)a->type,
+                     .code = CPS_GET,
+                     .mid = a->mid,
+                     .token = cps_bytes_str(a->token),
+                     .options = cps_written(&ow)};
     cps_writer_t w = cps_writer(bytes, sizeof bytes);
     cps_msg_write(&w, &msg);
     rig_in(server, CLIENT, a->port != 0 ? a->port : PORT, cps_written(&w));
