@@ -224,7 +224,10 @@ static void read_sensors(cps_kinds_t *kinds, cps_time_us_t now)
 {
     if (now < next_reading(kinds))
         return;
+    bool idle = now - kinds->sensed_us > SENSOR_US; /* nobody observed: who came now has the present state */
     kinds->sensed_us = (now / SENSOR_US + 1) * SENSOR_US;
+    if (idle)
+        return;
     for (size_t i = 0; i < kinds->count; i++)
         if (kinds->things[i]->kind == CPS_CONF_SENSOR &&
             cps_server_changed(kinds->server, kinds->things[i]->path) != CPS_OK)

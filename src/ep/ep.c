@@ -268,7 +268,7 @@ cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us, const cps_command_t 
     case CPS_COMMAND_CHANGED:
         return cps_observe_changed(ep, command->u.handle);
     case CPS_COMMAND_NOTIFY:
-        return cps_notify(ep, &command->u.reply);
+        return cps_notice_send(ep, &command->u.reply);
     case CPS_COMMAND_UNOBSERVE:
         return cps_observe_forget(ep, command->u.handle);
     case CPS_COMMAND_CHALLENGE:
@@ -302,7 +302,7 @@ static void another_copy(cps_ep_t *ep, cps_tx_t *tx)
     if (tx->owner == CPS_TX_REQUEST)
         cps_ask_copy(ep, tx);
     else if (tx->owner == CPS_TX_NOTICE)
-        cps_notify_copy(ep, tx);
+        cps_notice_copy(ep, tx);
     else
         cps_serve_copy(ep, &ep->answers, tx);
 }
@@ -321,7 +321,7 @@ static void message_tick(cps_ep_t *ep)
         else if (tx->owner == CPS_TX_STATELESS)
             cps_stateless_over(ep, tx, CPS_STATELESS_EXPIRED);
         else if (tx->owner == CPS_TX_NOTICE)
-            cps_notify_expired(ep, tx);
+            cps_notice_expired(ep, tx);
         else
             cps_serve_delivered(ep, tx, false);
     }

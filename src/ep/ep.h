@@ -273,7 +273,7 @@ void cps_stateless_over(cps_ep_t *ep, cps_tx_t *tx, cps_stateless_end_t how);
 /** A response that nobody is known to wait for: whether its token says who does, in `event`. */
 bool cps_stateless_answer(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event);
 
-/* ---- observe.c, notify.c: observers of our resources (RFC 7641 §4) ---- */
+/* ---- observe.c, notice.c: observers of our resources (RFC 7641 §4) ---- */
 
 /** What a request says of observation. */
 cps_observe_t cps_observe_asked(const cps_msg_t *msg);
@@ -318,13 +318,13 @@ void cps_observe_tick(cps_ep_t *ep);
 void cps_observe_release(cps_ep_t *ep, cps_observer_t *o);
 
 /** CPS_COMMAND_NOTIFY. */
-cps_err_t cps_notify(cps_ep_t *ep, const cps_command_reply_t *state);
+cps_err_t cps_notice_send(cps_ep_t *ep, const cps_command_reply_t *state);
 
 /** The message layer on a notification: ACK, RST, another copy due, its end. */
-void cps_notify_acked(cps_ep_t *ep, cps_tx_t *tx);
-void cps_notify_reset(cps_ep_t *ep, cps_tx_t *tx);
-void cps_notify_copy(cps_ep_t *ep, cps_tx_t *tx);
-void cps_notify_expired(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notice_acked(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notice_reset(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notice_copy(cps_ep_t *ep, cps_tx_t *tx);
+void cps_notice_expired(cps_ep_t *ep, cps_tx_t *tx);
 
 /* ---- observing.c: observations of ours (RFC 7641 §3) ---- */
 

@@ -43,7 +43,7 @@ static cps_verdict_t acknowledged(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *
         return CPS_TAKEN;
     }
     if (tx != NULL && tx->owner == CPS_TX_NOTICE) {
-        cps_notify_acked(ep, tx);
+        cps_notice_acked(ep, tx);
         return CPS_TAKEN;
     }
     bool stateless = tx != NULL && tx->owner == CPS_TX_STATELESS;
@@ -72,7 +72,7 @@ static cps_verdict_t was_reset(cps_ep_t *ep, const cps_inbound_t *in)
     if (tx->owner == CPS_TX_ANSWER)
         cps_serve_delivered(ep, tx, false);
     else if (tx->owner == CPS_TX_NOTICE)
-        cps_notify_reset(ep, tx);
+        cps_notice_reset(ep, tx);
     else if (tx->owner == CPS_TX_STATELESS)
         cps_stateless_over(ep, tx, CPS_STATELESS_RESET);
     else

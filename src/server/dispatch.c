@@ -354,8 +354,7 @@ void cps_dispatch_close(cps_dispatch_t *d)
 {
     static const cps_answer_t going = {.code = CPS_SERVICE_UNAVAILABLE};
     d->closing = true;
-    for (size_t i = 0; i < d->site.count; i++)
-        cps_watch_changed(d, d->site.nodes[i]); /* each is told that this server ends */
+    cps_watch_rejudge(d); /* each is told that this server ends */
     for (size_t i = 0; i < d->limit; i++) {
         cps_request_t *r = &d->requests[i];
         if (r->state != CPS_REQUEST_DEFERRED)
@@ -404,8 +403,10 @@ void cps_dispatch_replace(cps_dispatch_t *d, cps_site_t *next)
 {
     for (size_t i = 0; i < d->limit; i++)
         d->requests[i].node = NULL; /* it may go; the handlers of open requests have run */
+    cps_watch_part(d, next);
     cps_site_replace(&d->site, next);
     d->list_etag = d->etag_base + d->etag_count++;
+    cps_watch_rejudge(d);
 }
 
 cps_err_t cps_dispatch_init(cps_dispatch_t *d, const cps_dispatch_hooks_t *hooks, const cps_dispatch_options_t *options)

@@ -41,6 +41,7 @@ typedef struct cps_dispatch {
     cps_request_t *kept_first; /**< answers that the full output did not take, in order */
     cps_request_t *kept_last;
     size_t deferred;
+    cps_watches_t orphans;  /**< observers of resources that are gone, until they were told */
     struct cps_watch *late; /**< observers whose turn came while no request was free */
     size_t payload_max;     /**< of an answer */
     cps_time_us_t now_us;   /**< kept by the owner; what a request is said to be taken up at */

@@ -36,7 +36,8 @@ static void log_unobserved(cps_server_t *s, const cps_event_t *event)
 {
     const cps_watch_t *watch = (const cps_watch_t *)(uintptr_t)event->u.observer.user;
     CPS_SERVER_LOG(s, CPS_LOG_DEBUG, "unobserved", cps_log_addr("peer", &watch->peer),
-                   cps_log_text("credential", watch->credential), cps_log_text("resource", watch->node->path),
+                   cps_log_text("credential", watch->credential),
+                   cps_log_text("resource", watch->node != NULL ? watch->node->path : NULL),
                    cps_log_err("error", event->u.observer.err));
 }
 

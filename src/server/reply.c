@@ -32,7 +32,7 @@ static cps_err_t submit(cps_request_t *request, const cps_answer_t *answer, bool
                                          .refused = refused,
                                          .observe = watch != NULL,
                                          .observer_user = (uint64_t)(uintptr_t)watch,
-                                         .non_confirmable = request->notifies && request->node->notify_non}};
+                                         .non_confirmable = request->node != NULL && request->node->notify_non}};
     cps_err_t err = hooks->submit(hooks->user, &command, &observer);
     cps_watch_begin(request->dispatch, watch, err == CPS_OK ? observer : 0);
     if (err == CPS_OK)

@@ -114,6 +114,8 @@ void cps_site_replace(cps_site_t *site, cps_site_t *next)
         cps_node_t content = *old; /* the address stays, what it says is the new one's */
         *old = *node;
         *node = content;
+        node->watches = old->watches; /* who observes it stays with the address */
+        old->watches = content.watches;
         for (size_t j = 0; j < next->count; j++)
             if (next->nodes[j] == node)
                 next->nodes[j] = old;

@@ -14,15 +14,15 @@ typedef struct cps_watch {
     struct cps_watch *next; /**< of its resource */
     struct cps_watch *prev;
     struct cps_watch *next_late; /**< of those whose turn came while no request was free */
-    const cps_node_t *node;
+    const cps_node_t *node;      /**< NULL: the resource is gone */
     cps_handle_t observer;
-    const char *credential; /**< as of its request */
+    const char *credential; /**< as of its request; NULL: unprotected */
     cps_addr_t peer;
     uint8_t method;
     bool late;
     size_t options_len;
     size_t payload_len;
-    uint8_t bytes[];
+    uint8_t bytes[]; /**< options, payload, name of the credential */
 } cps_watch_t;
 
 /** The record for a request that asks to observe, with a copy of it; NULL where it does not ask, its resource is not
@@ -43,6 +43,12 @@ bool cps_watch_retry(cps_dispatch_t *d);
 
 /** What a resource shows has changed. */
 void cps_watch_changed(cps_dispatch_t *d, const cps_node_t *node);
+
+/** Other resources are about to take the place of these: the observers of those that go are kept apart. */
+void cps_watch_part(cps_dispatch_t *d, const cps_site_t *next);
+
+/** They have: each observer is told the present state, or that it may not have it any more. */
+void cps_watch_rejudge(cps_dispatch_t *d);
 
 /** Free all records of a site. */
 void cps_watch_free_all(cps_dispatch_t *d);

@@ -26,7 +26,7 @@ def well_known_port(t):
     start(t, "")
     for host in ("127.0.0.1", "::1"):
         answer = client(t, host).ask(coap.GET, ".well-known/core")
-        assert answer.code == coap.CONTENT and answer.payload == b"</lock>;ct=0"
+        assert answer.code == coap.CONTENT and answer.payload == b"</lock>;ct=0;obs"
 
 
 @case("OPS-34", "IPv4 and IPv6 and a third port are listened at apart, beside clients of this host")

@@ -40,8 +40,8 @@ def rights(t):
     answer = plain.ask(coap.GET, "a")
     assert answer.code == coap.UNAUTHORIZED and answer.payload == b"OSCORE is required"
     server.expect(r"refused peer=127.0.0.1:\d+ credential=\"\" method=GET path=/a code=4.01")
-    assert plain.ask(coap.GET, ".well-known/core").payload == b"</a>;osc,</b>;osc,</c>"
-    assert phone.ask(coap.GET, ".well-known/core").payload == b"</a>;osc,</b>;osc,</c>"
+    assert plain.ask(coap.GET, ".well-known/core").payload == b"</a>;obs;osc,</b>;obs;osc,</c>;obs"
+    assert phone.ask(coap.GET, ".well-known/core").payload == b"</a>;obs;osc,</b>;obs;osc,</c>;obs"
 
 
 @case("E2E-A1.1 E2E-S-T1x", "what a proxy asks for itself is refused, but for what the configuration leaves open")

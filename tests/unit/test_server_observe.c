@@ -204,6 +204,41 @@ static void a_server_that_ends_says_so(void **state)
     kit_free(kit);
 }
 
+static void replace(kit_t *kit, const cps_resource_t *resource)
+{
+    cps_site_t next;
+    const char *reason = NULL;
+    rig_clear(kit->rig);
+    assert_ok(cps_dispatch_prepare(&kit->d, &next));
+    assert_ok(cps_site_add(&next, resource, &reason));
+    cps_dispatch_replace(&kit->d, &next);
+    rig_run(kit->rig);
+}
+
+static void other_resources_mean_other_rights(void **state)
+{
+    (void)state;
+    shelf_t shelf;
+    kit_t *kit = with_shelf(&shelf);
+    watch(kit, "shelf");
+    snprintf(shelf.text, sizeof shelf.text, "book");
+    replace(kit, CPS_RESOURCE(.path = "shelf", .get = shelf_get, .user = &shelf, .observable = true));
+    assert_text("book", rig_sent_msg(kit->rig, 0)); /* it is the same resource still */
+    ack(kit);
+    replace(kit, CPS_RESOURCE(.path = "shelf", .get = shelf_get, .user = &shelf, .observable = true,
+                              .policy = {.sealed = true, .allow = "*: get"}));
+    assert_code(CPS_UNAUTHORIZED, rig_sent_msg(kit->rig, 0));
+    assert_int_equal(rig_sent_msg(kit->rig, 0).payload.len, 0);
+    assert_int_equal(observers(kit), 0);
+    kit_free(kit);
+    kit = with_shelf(&shelf);
+    watch(kit, "shelf");
+    replace(kit, CPS_RESOURCE(.path = "other", .get = shelf_get, .user = &shelf));
+    assert_code(CPS_NOT_FOUND, rig_sent_msg(kit->rig, 0));
+    assert_int_equal(observers(kit), 0);
+    kit_free(kit);
+}
+
 static void it_is_listed_as_observable(void **state)
 {
     (void)state;
@@ -222,6 +257,7 @@ static const cps_case_t cases[] = {
     {"", "a handler may answer later", a_handler_may_answer_later},
     {"", "with all requests in use it waits", with_all_requests_in_use_it_waits},
     {"", "a server that ends says so", a_server_that_ends_says_so},
+    {"", "other resources mean other rights", other_resources_mean_other_rights},
     {"", "it is listed as observable", it_is_listed_as_observable},
 };
 

@@ -214,7 +214,7 @@ static cps_err_t not_sent(cps_ep_t *ep, cps_observer_t *o, cps_err_t err)
     return err;
 }
 
-cps_err_t cps_notify(cps_ep_t *ep, const cps_command_reply_t *state)
+cps_err_t cps_notice_send(cps_ep_t *ep, const cps_command_reply_t *state)
 {
     cps_msg_t msg;
     cps_writer_t out;
@@ -257,7 +257,7 @@ static cps_observer_t *owner_of(const cps_ep_t *ep, const cps_tx_t *tx)
     return cps_observer_at(&ep->observers, tx->owner_index);
 }
 
-void cps_notify_acked(cps_ep_t *ep, cps_tx_t *tx)
+void cps_notice_acked(cps_ep_t *ep, cps_tx_t *tx)
 {
     cps_observer_t *o = owner_of(ep, tx);
     bool old = cps_pool_index(&ep->retx.pool, tx) == o->old_tx;
@@ -279,12 +279,12 @@ void cps_notify_acked(cps_ep_t *ep, cps_tx_t *tx)
     cps_observe_schedule(ep, o);
 }
 
-void cps_notify_reset(cps_ep_t *ep, cps_tx_t *tx)
+void cps_notice_reset(cps_ep_t *ep, cps_tx_t *tx)
 {
     cps_observe_end(ep, owner_of(ep, tx), CPS_ERR_RESET); /* RFC 7641 §3.6, §4.5 (OBS-24) */
 }
 
-void cps_notify_copy(cps_ep_t *ep, cps_tx_t *tx)
+void cps_notice_copy(cps_ep_t *ep, cps_tx_t *tx)
 {
     cps_observer_t *o = owner_of(ep, tx);
     if (!o->dirty || o->state != CPS_OBSERVER_IDLE || !o->proven) {
@@ -296,7 +296,7 @@ void cps_notify_copy(cps_ep_t *ep, cps_tx_t *tx)
     cps_list_push_front(&ep->notify_ready, &ep->observers.pool, offsetof(cps_observer_t, next), o);
 }
 
-void cps_notify_expired(cps_ep_t *ep, cps_tx_t *tx)
+void cps_notice_expired(cps_ep_t *ep, cps_tx_t *tx)
 {
     cps_observer_t *o = owner_of(ep, tx);
     if (!tx->confirmable) {
