@@ -15,7 +15,7 @@
 #define CLOSE_TURNS 8 /* of the loop, until all handles are closed */
 
 /* The sentence of cps_client_new, which has no client yet to leave it in. */
-static _Thread_local char new_detail[CPS_CLIENT_DETAIL_MAX];
+static _Thread_local _Alignas(64) char new_detail[CPS_CLIENT_DETAIL_MAX];
 
 const char *cps_client_detail(const cps_client_t *client) { return client != NULL ? client->detail : new_detail; }
 

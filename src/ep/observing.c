@@ -52,6 +52,7 @@ cps_observing_t cps_observing_judge(const cps_ep_t *ep, const cps_inbound_t *in)
 
 static void set_timer(cps_ep_t *ep, cps_asked_t *asked)
 {
+    asked->deadline_us = CPS_TIME_NEVER; /* nothing is waited for until it is registered again */
     bool fresh = ep->now_us < asked->fresh_until_us && asked->fresh_until_us < asked->renew_us;
     cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), fresh ? asked->fresh_until_us : asked->renew_us);
 }

@@ -17,7 +17,8 @@
 #define DRAIN_STEP_MS 20U
 #define DRAIN_STEPS   100U /* 2 s in all */
 
-static _Thread_local char last_detail[CPS_SERVER_DETAIL_MAX]; /* of this thread's last cps_server_new, as errno is */
+static _Thread_local _Alignas(
+    64) char last_detail[CPS_SERVER_DETAIL_MAX]; /* of this thread's last cps_server_new, as errno is */
 
 cps_err_t cps_server_fail(cps_server_t *server, cps_err_t err, const char *format, ...)
 {
