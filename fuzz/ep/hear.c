@@ -218,6 +218,10 @@ static void hear_response(drive_t *d, const cps_event_t *event)
     touch_message(&r->message);
     demand(cps_code_is_response(r->message.code));
     demand(r->round_trip_us <= d->now_us);
+    if (r->observing) { /* stays open for the next one */
+        demand(context_of_ask(d, event->handle) == r->context);
+        return;
+    }
     close_ask(d, event->handle, r->user, r->context); /* what was asked sealed is answered sealed (OSC-66) */
 }
 
@@ -268,6 +272,12 @@ void drive_hear(drive_t *d, const cps_event_t *event)
         break;
     case CPS_EVENT_NOTE:
         demand(event->u.note.kind < CPS_NOTE_COUNT && cps_note_name(event->u.note.kind)[0] != '\0');
+        break;
+    case CPS_EVENT_NOTIFY:
+    case CPS_EVENT_UNOBSERVED: /* no reply of a program takes an observer */
+        demand(false);
+        break;
+    case CPS_EVENT_STALE:
         break;
     }
 }
