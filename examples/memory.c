@@ -130,6 +130,8 @@ static void take(node_t *node, cps_time_us_t now, const cps_event_t *event)
     case CPS_EVENT_NOTE: /* the log */
         printf("%s: note %s\n", node->name, cps_note_name(event->u.note.kind));
         break;
+    default: /* of observation: nobody observes here */
+        break;
     }
 }
 

@@ -219,7 +219,7 @@ static void hear_response(drive_t *d, const cps_event_t *event)
     demand(cps_code_is_response(r->message.code));
     demand(r->round_trip_us <= d->now_us);
     if (r->observing) { /* stays open for the next one */
-        demand(context_of_ask(d, event->handle) == r->context);
+        demand(ask_of(d, event->handle).context == r->context);
         return;
     }
     close_ask(d, event->handle, r->user, r->context); /* what was asked sealed is answered sealed (OSC-66) */

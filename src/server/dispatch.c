@@ -59,7 +59,7 @@ static bool is_in_time(way_t *way)
         return true;
     if (verdict == CPS_RATE_SILENT) {
         cps_command_t drop = {.kind = CPS_COMMAND_DROP, .u.handle = way->request->handle};
-        (void)hooks->submit(hooks->user, &drop); /* stale at worst: it is over either way */
+        (void)hooks->submit(hooks->user, &drop, NULL); /* stale at worst: it is over either way */
         return false;
     }
     if (verdict == CPS_RATE_WARN)

@@ -65,7 +65,7 @@ def whole_or_nothing(t):
     assert plain.ask(coap.GET, "slow").code == NOT_FOUND
     assert plain.ask(coap.POST, "n", payload=bytes(100)).code == coap.code("4.13")
     assert plain.ask(coap.POST, "n").payload == b"4"  # the same counter
-    assert plain.ask(coap.GET, ".well-known/core").payload == b'</a>;osc,</n>;title="bell";ct=0,</new>'
+    assert plain.ask(coap.GET, ".well-known/core").payload == b'</a>;obs;osc,</n>;title="bell";ct=0;obs,</new>'
     server.expect('"event":"answered"')
     assert server.stop() == 0
     assert waiting.await_answer(open_request).code == CHANGED
