@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+/* size: what an application says to an endpoint and hears of it is one contract, read in one go. */
 /**
  * @file
  * The endpoint: CoAP and OSCORE as a machine without I/O (library coapsule-core).
