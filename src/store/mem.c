@@ -223,6 +223,15 @@ static cps_err_t mem_key_mark(cps_store_t *s, const cps_store_key_t *key)
     return CPS_OK;
 }
 
+static cps_err_t mem_key_retire(cps_store_t *s, const cps_store_key_t *key, bool retired)
+{
+    memkey_t *found = key_of_window(mem_of(s), key->window_id);
+    if (found == NULL)
+        return no_key(key->name);
+    found->key.retired = retired;
+    return CPS_OK;
+}
+
 static cps_err_t check_renewal(memstore_t *m, const cps_store_renewal_t *r)
 {
     const memkey_t *found = key_of_window(m, r->old_window_id);
@@ -422,6 +431,7 @@ static const cps_store_table_t mem_table = {
     .key_rename = mem_key_rename,
     .key_remove = mem_key_remove,
     .key_mark = mem_key_mark,
+    .key_retire = mem_key_retire,
     .key_renew = mem_key_renew,
     .key_next = mem_key_next,
     .load = mem_load,

@@ -58,6 +58,7 @@ static const cps_store_table_t sqlite_table = {
     .key_rename = cps_sqlite_key_rename,
     .key_remove = cps_sqlite_key_remove,
     .key_mark = cps_sqlite_key_mark,
+    .key_retire = cps_sqlite_key_retire,
     .key_renew = cps_sqlite_key_renew,
     .key_next = cps_sqlite_key_next,
     .load = cps_sqlite_load,

@@ -41,6 +41,7 @@ typedef enum cps_sqlite_stmt {
     CPS_SQL_KEY_REMOVE,
     CPS_SQL_KEY_BY_WINDOW,
     CPS_SQL_KEY_MARK,
+    CPS_SQL_KEY_RETIRE,
     CPS_SQL_KEY_RENEW,
     CPS_SQL_STATE_RENEW,
     CPS_SQL_WINDOW_RENEW,
@@ -255,6 +256,8 @@ cps_err_t cps_sqlite_key_next(cps_store_t *s, int64_t *cursor, cps_store_key_t *
 /* sqlite_renew.c */
 /** `key_mark` of cps_store_table_t. */
 cps_err_t cps_sqlite_key_mark(cps_store_t *s, const cps_store_key_t *key);
+/** `key_retire` of cps_store_table_t. */
+cps_err_t cps_sqlite_key_retire(cps_store_t *s, const cps_store_key_t *key, bool retired);
 /** `key_renew` of cps_store_table_t. */
 cps_err_t cps_sqlite_key_renew(cps_store_t *s, const cps_store_renewal_t *renewal);
 

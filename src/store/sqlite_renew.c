@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Keys that appendix B.2 of RFC 8613 derives: the mark, and the commit that puts one in the place of the one before. */
+/* What becomes of a key in its life: marked, retired, and derived anew (appendix B.2 of RFC 8613), by the commit that puts
+ * one in the place of the one before. */
 #include "store/sqlite.h"
 
 static void bind_bytes(sqlite3_stmt *stmt, int at, const uint8_t *bytes, size_t len)
@@ -12,13 +13,16 @@ static cps_err_t no_key(const cps_sqlite_t *s)
     return cps_store_fail(CPS_ERR_NOT_FOUND, "%s: the key was removed meanwhile", s->path);
 }
 
-static cps_err_t mark(cps_sqlite_t *s, const cps_store_key_t *key)
+/* A change of one key, found by its window. `value` is bound where the statement has a place for it. */
+static cps_err_t change(cps_sqlite_t *s, cps_sqlite_stmt_t which, const cps_store_key_t *key, bool value)
 {
     sqlite3_stmt *stmt;
-    cps_err_t err = cps_sqlite_get(s, CPS_SQL_KEY_MARK, &stmt);
+    cps_err_t err = cps_sqlite_get(s, which, &stmt);
     if (err != CPS_OK)
         return err;
     bind_bytes(stmt, 1, key->window_id, CPS_STORE_ID_LEN);
+    if (sqlite3_bind_parameter_count(stmt) > 1)
+        sqlite3_bind_int(stmt, 2, value);
     err = cps_sqlite_run(s, stmt);
     return err == CPS_OK && sqlite3_changes(s->db) != 1 ? no_key(s) : err;
 }
@@ -27,7 +31,14 @@ cps_err_t cps_sqlite_key_mark(cps_store_t *store, const cps_store_key_t *key)
 {
     cps_sqlite_t *s = cps_sqlite_of(store);
     cps_err_t err = cps_sqlite_begin(s);
-    return err == CPS_OK ? cps_sqlite_end(s, mark(s, key)) : err;
+    return err == CPS_OK ? cps_sqlite_end(s, change(s, CPS_SQL_KEY_MARK, key, true)) : err;
+}
+
+cps_err_t cps_sqlite_key_retire(cps_store_t *store, const cps_store_key_t *key, bool retired)
+{
+    cps_sqlite_t *s = cps_sqlite_of(store);
+    cps_err_t err = cps_sqlite_begin(s);
+    return err == CPS_OK ? cps_sqlite_end(s, change(s, CPS_SQL_KEY_RETIRE, key, retired)) : err;
 }
 
 /* The rows of a key. */

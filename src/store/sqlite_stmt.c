@@ -47,6 +47,10 @@ static const char *const texts[CPS_SQL_COUNT] = {
         "k.secret, k.salt, k.id_context, k.sender_id, k.recipient_id, k.aead, k.hash, k.window_size, "
         "k.retired, k.state, k.window, k.rekeying | 2) "
         "WHERE k.window = (SELECT id FROM windows WHERE window_id = ?1) AND k.sum IS " CPS_SQL_KEY_SUM,
+    [CPS_SQL_KEY_RETIRE] =
+        "UPDATE keys AS k SET retired = ?2, sum = row_sum(k.id, k.name, k.peer, k.pattern, k.secret, k.salt, "
+        "k.id_context, k.sender_id, k.recipient_id, k.aead, k.hash, k.window_size, ?2, k.state, k.window, k.rekeying) "
+        "WHERE k.window = (SELECT id FROM windows WHERE window_id = ?1) AND k.sum IS " CPS_SQL_KEY_SUM,
     [CPS_SQL_KEY_RENEW] = "UPDATE keys AS k SET id_context = ?2, state = ?3, window = ?4, rekeying = ?5, "
                           "sum = row_sum(k.id, k.name, k.peer, k.pattern, k.secret, k.salt, ?2, k.sender_id, "
                           "k.recipient_id, k.aead, k.hash, k.window_size, k.retired, ?3, ?4, ?5) "

@@ -129,6 +129,9 @@ typedef struct cps_store_table {
     /** Mark a key, found by its window_id: it sends no more before it is derived anew. CPS_ERR_NOT_FOUND. */
     cps_err_t (*key_mark)(cps_store_t *s, const cps_store_key_t *key);
 
+    /** Retire a key, found by its window_id, or let it send again; on disk when it returns CPS_OK. CPS_ERR_NOT_FOUND. */
+    cps_err_t (*key_retire)(cps_store_t *s, const cps_store_key_t *key, bool retired);
+
     /**
      * Put a derived key in the place of the one before, with its state: one commit, on disk when it returns CPS_OK; its
      * window is unknown to a later process, and the mark is gone. The old key has to be locked here; so is the new one

@@ -59,6 +59,13 @@ static void a_mark(cps_store_t *s)
     assert_ok(s->table->key_get(s, "other", &read));
     assert_true(read.rekey);
     assert_err(CPS_ERR_NOT_FOUND, s->table->key_mark(s, &none));
+    for (int retired = 1; retired >= 0; retired--) {
+        assert_ok(s->table->key_retire(s, &k, retired != 0));
+        assert_ok(s->table->key_get(s, "other", &read));
+        assert_int_equal(read.retired, retired);
+        assert_true(read.rekey);
+    }
+    assert_err(CPS_ERR_NOT_FOUND, s->table->key_retire(s, &none, true));
 }
 
 static void a_key_takes_the_place(cps_store_t *s)
