@@ -16,22 +16,7 @@
 
 /* ---- the table ---- */
 
-typedef struct raw {
-    const char *name;
-    const char *peer;
-    const char *pattern;
-    cps_bytes_t master_secret;
-    cps_bytes_t master_salt;
-    cps_bytes_t id_context;
-    cps_bytes_t sender_id;
-    cps_bytes_t recipient_id;
-    const char *algorithm;
-    uint32_t hkdf;
-    uint32_t window;
-    bool rederivable;
-    bool fresh;
-    bool used;
-} raw_t;
+typedef cps_cred_raw_t raw_t;
 
 /* In the order of cps_hash_alg_t. */
 static const char *const hashes[] = {"sha256", "sha512", NULL};
@@ -59,6 +44,7 @@ static const cps_conf_row_t rows[] = {
     {RAW("rederivable", &cps_conf_bool, rederivable), .fallback = "false",
      .help = "Fresh keys by RFC 8613 appendix B.2 are allowed."},
     {RAW("fresh", &cps_conf_bool, fresh), .fallback = "false", .help = "Nothing was ever sent with it."},
+    {RAW("next_sequence", &cps_conf_string, next_sequence), .help = "It has sent only numbers below that."},
     {RAW("used", &cps_conf_bool, used), .fallback = "false", .help = "It was imported."},
 };
 
@@ -174,6 +160,34 @@ static cps_err_t check_mode(cps_conf_t *c, int fd, const cps_cred_options_t *opt
     return c->err;
 }
 
+static void check_next(cps_conf_t *c, const raw_t *raw, cps_cred_t *out)
+{
+    char *end = NULL;
+    const char *text = raw->next_sequence;
+    out->has_next = text != NULL;
+    if (text == NULL)
+        return;
+    out->next = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || strlen(text) > 13 || out->next > CPS_STORE_NUMBER_MAX)
+        cps_conf_fail(c, CPS_ERR_CONFIG, "next_sequence", "is no sequence number: 0 to 2^40");
+}
+
+cps_err_t cps_cred_take(cps_conf_t *c, const cps_cred_raw_t *raw, const cps_cred_options_t *options, cps_cred_t *out)
+{
+    check_names(c, raw);
+    const cps_aead_t *aead = check_algorithm(c, raw);
+    check_ids(c, raw, aead);
+    check_next(c, raw, out);
+    if (raw->master_secret.len != 0 && raw->master_secret.len < STRONG_SECRET && !options->weak)
+        cps_conf_fail(c, CPS_ERR_WEAK_SECRET, "master_secret", "has fewer than 16 bytes; --weak takes it all the same");
+    if (c->err != CPS_OK || aead == NULL)
+        return c->err;
+    fill_key(&out->key, raw, aead);
+    out->fresh = raw->fresh;
+    out->used = raw->used;
+    return CPS_OK;
+}
+
 static cps_err_t read_open(cps_conf_t *c, int fd, const cps_cred_options_t *options, cps_cred_t *out)
 {
     raw_t raw;
@@ -183,28 +197,31 @@ static cps_err_t read_open(cps_conf_t *c, int fd, const cps_cred_options_t *opti
     cps_err_t err = cps_conf_load_fd(c, fd, &table, &raw);
     if (raw.algorithm == NULL) /* not a file of keys at all, and said so */
         return err;
-    check_names(c, &raw);
-    const cps_aead_t *aead = check_algorithm(c, &raw);
-    check_ids(c, &raw, aead);
-    if (raw.master_secret.len != 0 && raw.master_secret.len < STRONG_SECRET && !options->weak)
-        cps_conf_fail(c, CPS_ERR_WEAK_SECRET, "master_secret", "has fewer than 16 bytes; --weak takes it all the same");
-    if (c->err != CPS_OK || aead == NULL)
+    return cps_cred_take(c, &raw, options, out);
+}
+
+cps_err_t cps_cred_open(cps_conf_t *c, const cps_cred_options_t *options, int *fd)
+{
+    *fd = open(c->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) {
+        cps_conf_fail_file(c, CPS_ERR_IO, strerrordesc_np(errno));
         return c->err;
-    fill_key(&out->key, &raw, aead);
-    out->fresh = raw.fresh;
-    out->used = raw.used;
-    return CPS_OK;
+    }
+    if (check_mode(c, *fd, options) == CPS_OK)
+        return CPS_OK;
+    close(*fd);
+    *fd = -1;
+    return c->err;
 }
 
 cps_err_t cps_cred_read(cps_conf_t *c, const cps_cred_options_t *options, cps_cred_t *out)
 {
+    int fd;
     memset(out, 0, sizeof *out);
-    int fd = open(c->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) {
-        cps_conf_fail_file(c, CPS_ERR_IO, strerrordesc_np(errno));
-        return c->err;
-    }
-    cps_err_t err = read_open(c, fd, options, out);
+    cps_err_t err = cps_cred_open(c, options, &fd);
+    if (err != CPS_OK)
+        return err;
+    err = read_open(c, fd, options, out);
     close(fd);
     return err;
 }
@@ -232,9 +249,9 @@ static void put_hex(cps_writer_t *w, const char *key, const uint8_t *bytes, size
     cps_write_str(w, "\"\n");
 }
 
-static void put_key(cps_writer_t *w, const cps_store_key_t *key)
+static void put_key(cps_writer_t *w, const cps_store_key_t *key, const uint64_t *next)
 {
-    char number[8];
+    char number[32];
     snprintf(number, sizeof number, "%u", key->window);
     cps_write_str(w,
                   "# A credential of coapsule. Whoever reads this can read and forge what it protects: hand it over\n"
@@ -253,10 +270,11 @@ static void put_key(cps_writer_t *w, const cps_store_key_t *key)
     cps_write_str(w, "window: ");
     cps_write_str(w, number);
     cps_write_str(w, key->rederivable ? "\nrederivable: true" : "");
-    cps_write_str(w, "\nfresh: true\n");
+    snprintf(number, sizeof number, "\nnext_sequence: %llu\n", next != NULL ? (unsigned long long)*next : 0ULL);
+    cps_write_str(w, next != NULL ? number : "\nfresh: true\n");
 }
 
-static bool can_be_read(const cps_store_key_t *key)
+bool cps_cred_is_sound(const cps_store_key_t *key)
 {
     const cps_aead_t *aead = cps_aead_find(key->aead);
     if (aead == NULL || key->hash >= CPS_HASH_COUNT || key->window > 64 || key->secret_len == 0)
@@ -301,13 +319,8 @@ static cps_err_t fail_io(cps_conf_t *c, const char *what)
     return c->err;
 }
 
-cps_err_t cps_cred_write(cps_conf_t *c, const cps_store_key_t *key)
+cps_err_t cps_cred_write_file(cps_conf_t *c, cps_bytes_t bytes)
 {
-    uint8_t text[FILE_MAX];
-    if (!can_be_read(key)) {
-        cps_conf_fail_file(c, CPS_ERR_ARGUMENT, "is not written: this key could not be imported");
-        return c->err;
-    }
     int fd = open(c->file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST) {
         cps_conf_fail_file(c, CPS_ERR_EXISTS, "exists already and is left as it is");
@@ -315,11 +328,8 @@ cps_err_t cps_cred_write(cps_conf_t *c, const cps_store_key_t *key)
     }
     if (fd < 0)
         return fail_io(c, "cannot be made");
-    cps_writer_t w = cps_writer(text, sizeof text);
-    put_key(&w, key);
     /* the mode again, since a umask may have left the owner without his rights */
-    bool ok = !w.failed && fchmod(fd, 0600) == 0 && write_all(fd, cps_written(&w)) && fsync(fd) == 0;
-    cps_wipe(text, sizeof text);
+    bool ok = fchmod(fd, 0600) == 0 && write_all(fd, bytes) && fsync(fd) == 0;
     ok = close(fd) == 0 && ok;
     ok = ok && sync_folder(c->file);
     if (ok)
@@ -328,6 +338,26 @@ cps_err_t cps_cred_write(cps_conf_t *c, const cps_store_key_t *key)
     (void)unlink(c->file);
     return err;
 }
+
+static cps_err_t write_key(cps_conf_t *c, const cps_store_key_t *key, const uint64_t *next)
+{
+    uint8_t text[FILE_MAX];
+    cps_writer_t w = cps_writer(text, sizeof text);
+    bool sound = cps_cred_is_sound(key);
+    if (sound)
+        put_key(&w, key, next);
+    if (!sound || w.failed) {
+        cps_conf_fail_file(c, CPS_ERR_ARGUMENT, "is not written: this key could not be imported");
+        return c->err;
+    }
+    cps_err_t err = cps_cred_write_file(c, cps_written(&w));
+    cps_wipe(text, sizeof text);
+    return err;
+}
+
+cps_err_t cps_cred_write(cps_conf_t *c, const cps_store_key_t *key) { return write_key(c, key, NULL); }
+
+cps_err_t cps_cred_export(cps_conf_t *c, const cps_store_key_t *key, uint64_t next) { return write_key(c, key, &next); }
 
 /* ---- mark ---- */
 

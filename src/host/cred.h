@@ -15,6 +15,7 @@
  *     window: 32
  *     rederivable: true                 # fresh keys by RFC 8613 appendix B.2 are allowed; false where it is absent
  *     fresh: true                       # made by key new: nothing was ever sent with it
+ *     next_sequence: 512                # of key export: it has sent only numbers below that
  *     used: true                        # after it was imported
  */
 #ifndef CPS_HOST_CRED_H
@@ -28,6 +29,8 @@ typedef struct cps_cred {
     cps_store_key_t key; /**< as the keyring takes it; state_id and window_id are left to the importer, zero */
     bool fresh;          /**< the file says that nothing was ever sent with it; counts only where it is not used */
     bool used;           /**< imported before */
+    bool has_next;       /**< the file says what the key has sent at most; counts only where it is not used */
+    uint64_t next;       /**< the first number that was never sent */
 } cps_cred_t;
 
 typedef struct cps_cred_options {
@@ -53,6 +56,42 @@ CPS_MUST_USE cps_err_t cps_cred_read(cps_conf_t *c, const cps_cred_options_t *op
  * CPS_ERR_EXISTS where there is one, CPS_ERR_IO, CPS_ERR_ARGUMENT for a key that cps_cred_read would refuse to read.
  */
 CPS_MUST_USE cps_err_t cps_cred_write(cps_conf_t *c, const cps_store_key_t *key);
+
+/** The same for a key that has sent numbers below `next` and is retired where it was. */
+CPS_MUST_USE cps_err_t cps_cred_export(cps_conf_t *c, const cps_store_key_t *key, uint64_t next);
+
+/** A key as others write it, to be checked as one of ours is: names, IDs and secret are views. */
+typedef struct cps_cred_raw {
+    const char *name;
+    const char *peer;
+    const char *pattern;
+    cps_bytes_t master_secret;
+    cps_bytes_t master_salt;
+    cps_bytes_t id_context; /**< ptr NULL: absent */
+    cps_bytes_t sender_id;
+    cps_bytes_t recipient_id;
+    const char *algorithm; /**< name or COSE number */
+    uint32_t hkdf;         /**< cps_hash_alg_t */
+    uint32_t window;
+    bool rederivable;
+    bool fresh;
+    bool used;
+    const char *next_sequence; /**< decimal, or NULL */
+} cps_cred_raw_t;
+
+/** Check what was read and make a credential of it; errors are in `c` as cps_cred_read has them. */
+CPS_MUST_USE cps_err_t cps_cred_take(cps_conf_t *c, const cps_cred_raw_t *raw, const cps_cred_options_t *options,
+                                     cps_cred_t *out);
+
+/** Open a file of secrets to read: CPS_ERR_IO, CPS_ERR_EXPOSED_SECRET where others can read or write it, in `c`. */
+CPS_MUST_USE cps_err_t cps_cred_open(cps_conf_t *c, const cps_cred_options_t *options, int *fd);
+
+/** Write a new file of secrets whole, mode 0600, on disk before it returns; nothing is left after an error. `c` names it.
+ * CPS_ERR_EXISTS, CPS_ERR_IO. */
+CPS_MUST_USE cps_err_t cps_cred_write_file(cps_conf_t *c, cps_bytes_t bytes);
+
+/** Whether cps_cred_read would take what is written of a key. */
+bool cps_cred_is_sound(const cps_store_key_t *key);
 
 /**
  * Mark the file as used, in place and on disk. Call it before the store takes the key: of two who import one file at

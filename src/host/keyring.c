@@ -198,7 +198,15 @@ cps_err_t cps_keyring_own(cps_keyring_t *keyring, const char *name, uint32_t wai
     if (*out != NULL)
         return CPS_OK;
     cps_store_key_t key;
-    cps_err_t err = keyring->store->table->key_get(keyring->store, name, &key);
+    bool from_file = strncmp(name, CPS_KEYRING_FROM_FILE, strlen(CPS_KEYRING_FROM_FILE)) == 0;
+    cps_err_t err = from_file ? cps_keyring_from_file(keyring, name, &key)
+                              : keyring->store->table->key_get(keyring->store, name, &key);
+    if (from_file && err != CPS_OK)
+        return err;
+    if (from_file && (*out = find(keyring, key.name)) != NULL) {
+        cps_wipe(&key, sizeof key);
+        return CPS_OK;
+    }
     if (err == CPS_ERR_NOT_FOUND)
         return cps_keyring_say(keyring, err, name, "there is no credential of that name in this keyring");
     if (err != CPS_OK)

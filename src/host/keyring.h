@@ -51,6 +51,9 @@ CPS_MUST_USE cps_err_t cps_keyring_choose(cps_keyring_t *keyring, const cps_uri_
  * For a command: own one credential, waiting up to `wait_ms`, and add its context; known ones are found again. One commit
  * makes a first lease durable and what was saved used up, before the endpoint knows the context. Not while a lease is
  * with the store. CPS_ERR_IN_USE with the pid in the detail, CPS_ERR_RETIRED, CPS_ERR_NOT_FOUND, CPS_ERR_STATE_LOST.
+ *
+ * "credential:NAME" is the key of that file in $CREDENTIALS_DIRECTORY, which the store has to know: a secret that comes from
+ * elsewhere has its numbers here or sends nothing (OPS-3, OPS-27). CPS_ERR_CONFIG where there is no such file.
  */
 CPS_MUST_USE cps_err_t cps_keyring_own(cps_keyring_t *keyring, const char *name, uint32_t wait_ms,
                                        const cps_credential_t **out);

@@ -21,6 +21,11 @@ cps_err_t cps_keyring_say(cps_keyring_t *k, cps_err_t err, const char *name, con
 /** Lock, read, make it used up; then, and not before, the endpoint hears of the context: the last in the list. */
 CPS_MUST_USE cps_err_t cps_keyring_own_key(cps_keyring_t *k, const cps_store_key_t *key, uint32_t wait_ms, bool lease);
 
+#define CPS_KEYRING_FROM_FILE "credential:"
+
+/** The key of the store that has the material of a file in $CREDENTIALS_DIRECTORY; `name` is the word with its prefix. */
+CPS_MUST_USE cps_err_t cps_keyring_from_file(cps_keyring_t *k, const char *name, cps_store_key_t *key);
+
 /** Give the lock of a credential up. */
 void cps_keyring_unlock(cps_keyring_t *k, const cps_credential_t *credential);
 
