@@ -20,8 +20,11 @@ int cps_cmd_discover(int argc, char **argv);
 /** ping URI: an Empty message that a server answers with a Reset. */
 int cps_cmd_ping(int argc, char **argv);
 
-/** key new, list, show, import. */
+/** key new, list, show, import and the others. */
 int cps_cmd_key(int argc, char **argv);
+
+/** store check, adopt. */
+int cps_cmd_store(int argc, char **argv);
 
 /** serve FILE: a server of example resources. */
 int cps_cmd_serve(int argc, char **argv);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* `coapsule key`: finds the subcommand and reads its options. */
+/* `coapsule key` and `coapsule store`: finds the subcommand and reads its options. */
 #include "cli/cmd_key.h"
 
 #include "cli/cmd.h"
@@ -33,6 +33,9 @@ enum option {
     OPTION_WEAK,
     OPTION_SECRET,
     OPTION_NO_REKEY,
+    OPTION_REKEY,
+    OPTION_AGAIN,
+    OPTION_SKIP,
     OPTION_JSON,
     OPTION_HELP,
     OPTION_COUNT
@@ -46,7 +49,7 @@ static const optionrow_t options[OPTION_COUNT] = {
     [OPTION_HKDF] = {{0, "hkdf", "HASH", "sha256 or sha512 (sha256)", false}, AT(hkdf)},
     [OPTION_WINDOW] = {{0, "window", "N", "size of the replay window, 0 to 64 (32)", false}, AT(window)},
     [OPTION_ID_CONTEXT] = {{0, "id-context", "HEX", "ID Context", false}, AT(id_context)},
-    [OPTION_OUTPUT] = {{'o', "output", "FILE", "the peer's file (NAME-for-PEER.cred)", false}, AT(output)},
+    [OPTION_OUTPUT] = {{'o', "output", "FILE", "the file to write (NAME-for-PEER.cred, NAME.cred)", false}, AT(output)},
     [OPTION_NAME] = {{0, "name", "NAME", "call it so, whatever the file says", false}, AT(name)},
     [OPTION_UNUSED] = {{0, "unused", NULL, "it never sent anything anywhere: start at 0", false}, AT(unused)},
     [OPTION_NEXT] = {{0, "next-sequence", "N", "it has sent only numbers below N", false}, AT(next)},
@@ -54,6 +57,11 @@ static const optionrow_t options[OPTION_COUNT] = {
     [OPTION_SECRET] = {{0, "secret", NULL, "show the secret too", false}, AT(secret)},
     [OPTION_NO_REKEY] = {{0, "no-rekey", NULL, "the peer cannot ask for fresh keys (RFC 8613 B.2)", false},
                          AT(no_rekey)},
+    [OPTION_REKEY] = {{0, "rekey", NULL, "derive fresh keys with the first request", false}, AT(rekey)},
+    [OPTION_AGAIN] = {{0, "again", NULL, "the file of an earlier export was lost before it was imported", false},
+                      AT(again)},
+    [OPTION_SKIP] = {{0, "skip", "N", "at most so many numbers were used under any key since the copy", false},
+                     AT(skip)},
     [OPTION_JSON] = {{0, "json", NULL, "as JSON", false}, AT(json)},
     [OPTION_HELP] = {{'h', "help", NULL, NULL, false}, AT(help)},
 };
@@ -76,22 +84,45 @@ static const subrow_t subcommands[] = {
     {"list", NULL, "the keys of the keyring", TAKES(OPTION_JSON), cps_key_list},
     {"show", "NAME", "one key", TAKES(OPTION_SECRET), cps_key_show},
     {"import", "FILE", "take a key from a .cred file, - (standard input) or credential:NAME",
-     TAKES(OPTION_NAME) | TAKES(OPTION_UNUSED) | TAKES(OPTION_NEXT) | TAKES(OPTION_WEAK) | TAKES(OPTION_FOR),
+     TAKES(OPTION_NAME) | TAKES(OPTION_UNUSED) | TAKES(OPTION_NEXT) | TAKES(OPTION_REKEY) | TAKES(OPTION_WEAK) |
+         TAKES(OPTION_FOR),
      cps_key_import},
     {"rekey", "NAME", "derive fresh keys from the same secret (RFC 8613 B.2) with the next request", 0, cps_key_rekey},
+    {"export", "NAME", "write a key to a file for another keyring; here it is retired",
+     TAKES(OPTION_OUTPUT) | TAKES(OPTION_AGAIN), cps_key_export},
+    {"backup", "FILE", "copy the keyring without its numbers: what is restored has to be rekeyed", 0, cps_key_backup},
+    {"restore", "FILE", "make a keyring of a backup, where there is none", TAKES(OPTION_REKEY), cps_key_restore},
     {"remove", "NAME", "forget a key; its sequence numbers are kept, so that it never starts anew", 0, cps_key_remove},
 };
 
-#define SUB_COUNT (sizeof subcommands / sizeof subcommands[0])
+static const subrow_t store_commands[] = {
+    {"check", NULL, "say whether a keyring is sound, and change nothing", 0, cps_store_cmd_check},
+    {"adopt", NULL, "take a keyring that was moved to another disk, or restored whole, for the only one",
+     TAKES(OPTION_SKIP), cps_store_cmd_adopt},
+};
 
-static int help(void)
+/* `coapsule key` or `coapsule store`. */
+typedef struct group {
+    const char *name;
+    const subrow_t *rows;
+    size_t count;
+    const char *example;
+} group_t;
+
+static const group_t key_group = {"key", subcommands, sizeof subcommands / sizeof subcommands[0],
+                                  "coapsule key new phone --peer door --for 'coap://door.local/**'"};
+static const group_t store_group = {"store", store_commands, sizeof store_commands / sizeof store_commands[0],
+                                    "coapsule store check --state /var/lib/coapsule/door.db"};
+
+#define SUB_MAX (sizeof subcommands / sizeof subcommands[0])
+
+static int help(const group_t *group)
 {
-    puts("usage: coapsule key COMMAND ...\n");
-    for (size_t i = 0; i < SUB_COUNT; i++)
-        printf("  key %-6s %-5s %s\n", subcommands[i].name, subcommands[i].word != NULL ? subcommands[i].word : "",
-               subcommands[i].summary);
-    puts("\n  coapsule key COMMAND --help    its options\n\n"
-         "  coapsule key new phone --peer door --for 'coap://door.local/**'");
+    printf("usage: coapsule %s COMMAND ...\n\n", group->name);
+    for (size_t i = 0; i < group->count; i++)
+        printf("  %s %-7s %-5s %s\n", group->name, group->rows[i].name,
+               group->rows[i].word != NULL ? group->rows[i].word : "", group->rows[i].summary);
+    printf("\n  coapsule %s COMMAND --help    its options\n\n  %s\n", group->name, group->example);
     return 0;
 }
 
@@ -109,9 +140,9 @@ static size_t rows_of(const subrow_t *sub, cps_arg_row_t rows[OPTION_COUNT], siz
     return count;
 }
 
-static int sub_help(const subrow_t *sub, const cps_arg_row_t *rows, size_t count)
+static int sub_help(const char *command, const subrow_t *sub, const cps_arg_row_t *rows, size_t count)
 {
-    printf("usage: coapsule key %s%s%s [options]\n\n%s.\n\n", sub->name, sub->word != NULL ? " " : "",
+    printf("usage: %s%s%s [options]\n\n%s.\n\n", command, sub->word != NULL ? " " : "",
            sub->word != NULL ? sub->word : "", sub->summary);
     cps_args_help(rows, count);
     return 0;
@@ -126,13 +157,13 @@ static void take(cps_key_ask_t *ask, const optionrow_t *row, const char *value)
         *(bool *)member = true;
 }
 
-static int run(const subrow_t *sub, int argc, char **argv)
+static int run(const group_t *group, const subrow_t *sub, int argc, char **argv)
 {
     char command[32];
     cps_arg_row_t rows[OPTION_COUNT];
     size_t places[OPTION_COUNT];
     size_t count = rows_of(sub, rows, places);
-    snprintf(command, sizeof command, "coapsule key %s", sub->name);
+    snprintf(command, sizeof command, "coapsule %s %s", group->name, sub->name);
     cps_key_ask_t ask = {.command = command};
     cps_args_t args = cps_args_begin(command, rows, count, argc, argv);
     cps_arg_t arg;
@@ -148,29 +179,35 @@ static int run(const subrow_t *sub, int argc, char **argv)
     if (got == CPS_ARG_WRONG)
         return CPS_EXIT_USAGE;
     if (ask.help)
-        return sub_help(sub, rows, count);
+        return sub_help(command, sub, rows, count);
     if (sub->word != NULL && ask.word == NULL)
         return cps_usage(command, "%s is missing", sub->word);
     return sub->run(&ask);
 }
 
-int cps_cmd_key(int argc, char **argv)
+static int dispatch(const group_t *group, int argc, char **argv)
 {
-    const char *names[SUB_COUNT];
+    char command[32];
+    const char *names[SUB_MAX];
+    snprintf(command, sizeof command, "coapsule %s", group->name);
     if (argc < 2)
-        return cps_usage("coapsule key", "which command? coapsule key --help lists them");
+        return cps_usage(command, "which command? %s --help lists them", command);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
-        return help();
-    for (size_t i = 0; i < SUB_COUNT; i++) {
-        names[i] = subcommands[i].name;
+        return help(group);
+    for (size_t i = 0; i < group->count; i++) {
+        names[i] = group->rows[i].name;
         if (strcmp(argv[1], names[i]) == 0)
-            return run(&subcommands[i], argc - 1, argv + 1);
+            return run(group, &group->rows[i], argc - 1, argv + 1);
     }
-    const char *near = cps_nearest(argv[1], names, SUB_COUNT);
-    return cps_usage("coapsule key", "there is no command \"%s\"; %s%s", argv[1],
-                     near != NULL ? "did you mean " : "coapsule key --help lists those there are",
-                     near != NULL ? near : "");
+    const char *near = cps_nearest(argv[1], names, group->count);
+    if (near != NULL)
+        return cps_usage(command, "there is no command \"%s\"; did you mean %s", argv[1], near);
+    return cps_usage(command, "there is no command \"%s\"; %s --help lists those there are", argv[1], command);
 }
+
+int cps_cmd_key(int argc, char **argv) { return dispatch(&key_group, argc, argv); }
+
+int cps_cmd_store(int argc, char **argv) { return dispatch(&store_group, argc, argv); }
 
 /* ---- what the subcommands share ---- */
 

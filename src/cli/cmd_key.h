@@ -24,7 +24,8 @@ typedef struct cps_key_ask {
     const char *output;
     const char *name;
     const char *next;
-    bool unused, weak, secret, json, no_rekey, help;
+    const char *skip;
+    bool rekey, again, unused, weak, secret, json, no_rekey, help;
 } cps_key_ask_t;
 
 /** The subcommands: the exit code. */
@@ -34,6 +35,16 @@ int cps_key_show(const cps_key_ask_t *ask);
 int cps_key_import(const cps_key_ask_t *ask);
 int cps_key_remove(const cps_key_ask_t *ask);
 int cps_key_rekey(const cps_key_ask_t *ask);
+int cps_key_export(const cps_key_ask_t *ask);
+int cps_key_backup(const cps_key_ask_t *ask);
+int cps_key_restore(const cps_key_ask_t *ask);
+
+/** The subcommands of `store`. */
+int cps_store_cmd_check(const cps_key_ask_t *ask);
+int cps_store_cmd_adopt(const cps_key_ask_t *ask);
+
+/** Own a key, waiting 5 s for a process that has it (OPS-4); 0, or the exit code with the sentence said. */
+int cps_key_lock(const cps_key_ask_t *ask, cps_store_t *store, const cps_store_key_t *key);
 
 /** Say why, and give the exit code of `err`. */
 __attribute__((format(printf, 3, 4))) int cps_key_fail(const cps_key_ask_t *ask, cps_err_t err, const char *format,

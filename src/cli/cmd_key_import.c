@@ -2,6 +2,7 @@
 /* key import: takes a key whose next number is known, and no other (OPS-6). A file that says that its key is fresh is
  * marked as used before the keyring takes the key, so that two imports never start at the same number (OPS-8). */
 #include "cli/cmd_key_make.h"
+#include "host/cred_foreign.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,9 +16,10 @@
 /* Where the material is. */
 typedef struct source {
     char path[CPS_KEYRING_PATH_MAX];
-    const char *shown;  /* in sentences; NULL: the path */
-    const char *folder; /* $CREDENTIALS_DIRECTORY, or NULL */
-    int fd;             /* of what came by standard input, else -1 */
+    const char *shown;           /* in sentences; NULL: the path */
+    const char *folder;          /* $CREDENTIALS_DIRECTORY, or NULL */
+    int fd;                      /* of what came by standard input, else -1 */
+    const cps_cred_form_t *form; /* of another program, else NULL */
 } source_t;
 
 /* ---- where it is ---- */
@@ -44,17 +46,11 @@ static int take_input(const cps_key_ask_t *ask, source_t *source)
     return 0;
 }
 
-/* What later versions will read. */
 static int check_form(const cps_key_ask_t *ask)
 {
-    static const char *const foreign[] = {"aiocoap:", "libcoap:"};
     struct stat at;
-    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
-        if (strncmp(ask->word, foreign[i], strlen(foreign[i])) == 0)
-            return cps_usage(ask->command, "%s: keys of %.7s are not read in this version; write a .cred file",
-                             ask->word, foreign[i]);
     if (stat(ask->word, &at) == 0 && S_ISDIR(at.st_mode))
-        return cps_usage(ask->command, "%s: a folder; keys are read from a .cred file in this version", ask->word);
+        return cps_usage(ask->command, "%s: a folder; one of aiocoap is imported as aiocoap:%s", ask->word, ask->word);
     return 0;
 }
 
@@ -63,9 +59,12 @@ static int find_source(const cps_key_ask_t *ask, source_t *source)
     const char *word = ask->word;
     size_t prefix = strlen(CREDENTIAL_PREFIX);
     source->folder = getenv("CREDENTIALS_DIRECTORY");
-    if (strcmp(word, "-") == 0)
+    source->form = cps_cred_form_of(word, &word);
+    if (source->form == NULL)
+        word = ask->word;
+    if (strcmp(word, "-") == 0 && source->form == NULL)
         return take_input(ask, source);
-    if (strncmp(word, CREDENTIAL_PREFIX, prefix) != 0) {
+    if (source->form != NULL || strncmp(word, CREDENTIAL_PREFIX, prefix) != 0) {
         snprintf(source->path, sizeof source->path, "%s", word);
         return 0;
     }
@@ -98,13 +97,19 @@ static int read_number(const cps_key_ask_t *ask, const cps_cred_t *cred, const c
     }
     if (ask->unused)
         return 0;
-    number->by_file = cred->fresh && !cred->used;
+    number->by_file = (cred->fresh || cred->has_next) && !cred->used;
+    if (number->by_file && cred->has_next)
+        number->state = (cps_store_state_t){.next = cred->next}; /* and what the peer has sent is not known */
     if (number->by_file)
         return 0;
+    if (ask->rekey) { /* never sends with what it is (2^40 is no number), only with what is derived */
+        number->state = (cps_store_state_t){.next = CPS_STORE_NUMBER_MAX};
+        return 0;
+    }
     return cps_key_fail(
         ask, CPS_ERR_UNKNOWN_NUMBER,
         "%s: %s, so its next sequence number cannot be known; say --next-sequence N with a number above all "
-        "that it has sent, --unused if it never sent anything, or make a new key",
+        "that it has sent, --unused if it never sent anything, or --rekey to derive fresh keys with the peer",
         shown, cred->used ? "marked as used" : "not made by coapsule key new");
 }
 
@@ -123,7 +128,8 @@ static int mark(const cps_key_ask_t *ask, const source_t *source, bool needed)
     if (source->fd >= 0)
         return 0;
     cps_conf_init(&file, source->path);
-    int status = cps_cred_mark_used(&file) == CPS_OK || !needed ? 0 : cps_key_say_file(ask, &file, source->shown);
+    cps_err_t err = source->form != NULL ? source->form->mark_used(&file) : cps_cred_mark_used(&file);
+    int status = err == CPS_OK || !needed ? 0 : cps_key_say_file(ask, &file, source->shown);
     cps_conf_fini(&file);
     return status == 0 ? 0 : cps_err_exit(CPS_ERR_UNKNOWN_NUMBER);
 }
@@ -167,6 +173,9 @@ static int take(const cps_key_ask_t *ask, const source_t *source, cps_cred_t *cr
     cps_store_t *store = NULL;
     if (ask->name != NULL)
         snprintf(cred->key.name, sizeof cred->key.name, "%s", ask->name);
+    cred->key.rekey = ask->rekey;
+    if (cred->key.name[0] == '\0')
+        return cps_usage(ask->command, "what is it to be called? --name NAME");
     if (ask->pattern != NULL)
         snprintf(cred->key.pattern, sizeof cred->key.pattern, "%s", ask->pattern);
     int status = cps_key_check_pattern(ask, cred->key.pattern[0] != '\0' ? cred->key.pattern : NULL);
@@ -200,7 +209,8 @@ int cps_key_import(const cps_key_ask_t *ask)
         return status;
     const cps_cred_options_t options = {.weak = ask->weak, .credentials_directory = source.folder};
     cps_conf_init(&file, source.path);
-    cps_err_t err = cps_cred_read(&file, &options, &cred);
+    cps_err_t err =
+        source.form != NULL ? source.form->read(&file, &options, &cred) : cps_cred_read(&file, &options, &cred);
     status = err == CPS_OK ? take(ask, &source, &cred) : cps_key_say_file(ask, &file, source.shown);
     cps_wipe(&cred, sizeof cred);
     cps_conf_fini(&file);

@@ -109,6 +109,8 @@ def unknown_number(t):
     home = Home(t)
     write(home.folder / "bare.cred", material())
     (home.folder / "context").mkdir()
+    write(home.folder / "context" / "settings.json",
+          '{"secret_hex": "0102030405060708090a0b0c0d0e0f10", "sender-id_hex": "", "recipient-id_hex": "31"}')
     for argv in (["bare.cred"], ["context"], ["aiocoap:context"], ["-"]):
         done = home.run("key", "import", *argv, input=material())
         assert done.status == 2 and not listed(home), done.describe()
