@@ -225,6 +225,8 @@ static uint64_t cut_renewals(vfs_box_t *v, uint64_t calls, unsigned seen[2])
     assert_ok(s->table->key_get(s, k.name, &found)); /* the one before or the new one, whole */
     bool is_new = memcmp(found.window_id, last.window_id, CPS_STORE_ID_LEN) == 0;
     assert_true(is_new || (err != CPS_OK && memcmp(found.window_id, old.window_id, CPS_STORE_ID_LEN) == 0));
+    const cps_store_bytes_t *id = is_new ? &last.id_context : &old.id_context;
+    assert_bytes(cps_bytes(id->data, id->len), cps_bytes(found.id_context.data, found.id_context.len));
     assert_state(s, &found, 64, 64, UNKNOWN); /* no number of it is given again */
     lock_key(s, &found);
     assert_ok(lease_one(s, &found, 128, true));
