@@ -33,3 +33,23 @@ def they_ask(peer, ours, prefix="", context=None):
         answer = peer.ask(ours.uri(prefix + path), method, payload, context=context)
         assert (answer["code"], answer["payload"]) == (code, body), (method, path, answer)
         assert answer["protected"] is (context is not None), answer
+
+
+def they_observe(peer, by, ours, path, contexts=(None, None)):
+    """A client of another project observes a lock of ours, which another one changes; it is told each change."""
+    first = peer.ask(ours.uri(path), context=contexts[0], observe=True)
+    assert (first["code"], first["payload"]) == ("2.05", b"locked"), first
+    for state in ["unlocked", "locked"] * 3:
+        assert by.ask(ours.uri(path), "PUT", state, context=contexts[1])["code"] == "2.04"
+        told = peer.next()
+        assert (told["code"], told["payload"]) == ("2.05", state.encode()), told
+        assert told["protected"] is (contexts[0] is not None), told
+
+
+def they_cancel(peer, by, ours, path):
+    """It cancels, and is forgotten by our server."""
+    mark = ours.process.mark()
+    peer.cancel()
+    for state in ["unlocked", "locked"] * 3:  # some take one more before they refuse
+        assert by.ask(ours.uri(path), "PUT", state)["code"] == "2.04"
+    ours.process.expect(" unobserved ", since=mark)

@@ -224,19 +224,23 @@ class AskedClient:
         self.process.stdin.close()
         self.process.stdout.close()
 
+    def next(self, deadline_s=10):
+        """The next notification of an observation, like an answer."""
+        return self._read(deadline_s)
+
     def _read(self, deadline_s):
         assert select.select([self.process.stdout], [], [], deadline_s)[0], "no answer of the client"
         line = self.process.stdout.readline()
         self.t.note("client:", line.rstrip())
-        return json.loads(line)
+        told = json.loads(line)
+        told["payload"] = bytes.fromhex(told.get("payload", ""))
+        return told
 
     def send(self, line):
         """Ask; the answer, with its payload as bytes."""
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        answer = self._read(30)
-        answer["payload"] = bytes.fromhex(answer.get("payload", ""))
-        return answer
+        return self._read(30)
 
 
 # ---- aiocoap ----
@@ -306,7 +310,10 @@ class CaliforniumClient(AskedClient):
         super().__init__(t, californium(t, "client"))
 
     def ask(self, uri, method="GET", payload="", context=None, proxy=None, **flags):
-        """`context` is a spec of a Key, `proxy` a URI; flags are `non` and `renew`."""
+        """`context` is a spec of a Key, `proxy` a URI; flags are `non`, `renew` and `observe`, which next() and cancel() follow."""
         words = [f"method={method}", f"uri={uri}", f"payload={payload.encode().hex()}"]
         words += [f"context={context}"] * bool(context) + [f"proxy={proxy}"] * bool(proxy)
         return self.send(" ".join(words + [word for word, said in flags.items() if said]))
+
+    def cancel(self):
+        return self.send("cancel")

@@ -30,6 +30,9 @@ class NodeClient(AskedClient):
         assert context is None
         return self.send(json.dumps({"uri": uri, "method": method, "payload": payload, **more}))
 
+    def cancel(self):
+        return self.send('{"cancel": true}')
+
 
 class RustServer(TellingServer):
     def argv(self):
@@ -40,9 +43,11 @@ class RustClient(AskedClient):
     def __init__(self, t):
         super().__init__(t, [made(t, "coap_rs", "release", "coap-peer"), "client"])
 
-    def ask(self, uri, method="GET", payload="", context=None):
-        """An observation has a number as its payload."""
+    def ask(self, uri, method="GET", payload="", context=None, observe=False):
         assert context is None
         server, path = uri.removeprefix("coap://").split("/", 1)
-        words = [method, server, "/" + path, payload if method == "OBSERVE" else payload.encode().hex()]
+        words = ["OBSERVE" if observe else method, server, "/" + path, payload.encode().hex()]
         return self.send(" ".join(words).rstrip())
+
+    def cancel(self):
+        return self.send("cancel")

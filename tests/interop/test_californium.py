@@ -4,7 +4,7 @@
 run-tests: long
 run-tests: once"""
 import peerkit
-from exchanges import they_ask, we_ask
+from exchanges import they_ask, they_cancel, they_observe, we_ask
 from lib.tap import case, run
 from peerkit import CaliforniumClient, CaliforniumServer, Key, OurServer
 
@@ -48,6 +48,13 @@ def algorithms(t):
             answer = peer.ask(ours.uri("/s/lock"), method, payload, context=key.spec("client"))
             assert answer["code"] == code and answer["payload"] == body and answer["protected"], (key.name, answer)
         ours.process.expect(rf"lock path=s/lock state=unlocked credential={key.name}")
+
+
+@case("", "a Californium client observes a lock of ours until it cancels")
+def observed(t):
+    ours, peer, by = OurServer(t), CaliforniumClient(t), CaliforniumClient(t)
+    they_observe(peer, by, ours, "/lock")
+    they_cancel(peer, by, ours, "/lock")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 """Plain CoAP with node-coap and coap-rs, both ways.
 run-tests: long
 run-tests: once"""
-from exchanges import they_ask, we_ask
+from exchanges import they_ask, they_observe, we_ask
 from lib.home import Home
 from lib.tap import case, run
 from peerkit import OurServer
@@ -20,6 +20,13 @@ def node(t):
 def rust(t):
     we_ask(Home(t), RustServer(t), "--plain", separate=False)
     they_ask(RustClient(t), OurServer(t))
+
+
+@case("", "node-coap and coap-rs observe a lock of ours")
+def observed(t):
+    ours = OurServer(t)
+    for client in (NodeClient, RustClient):
+        they_observe(client(t), client(t), ours, "/lock")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 //!
 //!     coap-peer server PORT     /lock GET PUT, /counter POST, /slow GET, /sensor GET PUT (observable after its first PUT), /big
 //!                               GET (5,000 bytes) PUT (answers with its length). Events: ready, request.
-//!     coap-peer client          asked on standard input, one request a line: METHOD HOST:PORT PATH [HEX]; the method OBSERVE has
-//!                               a number instead of HEX. Events: ready, notified, response, failed.
+//!     coap-peer client          asked on standard input, one request a line: METHOD HOST:PORT PATH [HEX]; behind the method
+//!                               OBSERVE, an event for each notification, until a line cancel. Events: ready, response,
+//!                               notified, cancelled, failed.
 
 mod client;
 mod server;

@@ -8,6 +8,10 @@ import java.net.URI;
 import java.util.HashMap;
 import java.util.Map;
 
+import org.eclipse.californium.core.CoapClient;
+import org.eclipse.californium.core.CoapHandler;
+import org.eclipse.californium.core.CoapObserveRelation;
+import org.eclipse.californium.core.CoapResponse;
 import org.eclipse.californium.core.coap.CoAP.Code;
 import org.eclipse.californium.core.coap.CoAP.Type;
 import org.eclipse.californium.core.coap.Request;
@@ -22,15 +26,18 @@ import org.eclipse.californium.oscore.OSCoreCtx;
 /** A client that is asked on standard input, one request a line, words between blanks:
  *
  * <pre>
- * method=PUT uri=coap://127.0.0.1:5683/lock [payload=HEX] [context=SPEC] [renew] [proxy=URI] [non]
+ * method=PUT uri=coap://127.0.0.1:5683/lock [payload=HEX] [context=SPEC] [renew] [proxy=URI] [non] [observe]
  * </pre>
  *
- * A context goes on as long as the process lives, or until renew, which begins anew at what SPEC says. Answers are events: ready, response, failed. */
+ * A context goes on as long as the process lives, or until renew, which begins anew at what SPEC says. With observe, an event
+ * follows for each notification, until a line cancel. Events: ready, response, notified, cancelled, failed. */
 final class Client {
     private static final long TIMEOUT_MS = 15000;
     private static final HashMapCtxDB CONTEXTS = new HashMapCtxDB();
     private static final Map<String, OSCoreCtx> MADE = new HashMap<>();
     private static final Map<String, String> USED = new HashMap<>();
+
+    private static CoapObserveRelation observation;
 
     private Client() {
     }
@@ -69,8 +76,45 @@ final class Client {
         return request;
     }
 
+    private static void tell(String event, Response response) {
+        Json told = Json.event(event).put("code", response.getCode().text).put("payload", Json.hex(response.getPayload()));
+        Contexts.describe(told, response.getSourceContext());
+        told.print();
+    }
+
+    /** The first notification is the response. */
+    private static void observe(CoapEndpoint endpoint, Request request) {
+        CoapClient client = new CoapClient();
+        client.setEndpoint(endpoint);
+        request.setObserve();
+        observation = client.observe(request, new CoapHandler() {
+            private String event = "response";
+
+            @Override
+            public void onLoad(CoapResponse response) {
+                tell(event, response.advanced());
+                event = "notified";
+            }
+
+            @Override
+            public void onError() {
+                Json.event("failed").put("why", "observation").print();
+            }
+        });
+    }
+
     private static void ask(CoapEndpoint endpoint, String line) throws Exception {
-        Request request = build(Contexts.fields(line, " "));
+        if (line.equals("cancel")) {
+            observation.reactiveCancel();
+            Json.event("cancelled").print();
+            return;
+        }
+        Map<String, String> words = Contexts.fields(line, " ");
+        Request request = build(words);
+        if (words.containsKey("observe")) {
+            observe(endpoint, request);
+            return;
+        }
         request.send(endpoint);
         Response response = request.waitForResponse(TIMEOUT_MS);
         if (response == null) {
@@ -79,9 +123,7 @@ final class Client {
             request.cancel();
             return;
         }
-        Json told = Json.event("response").put("code", response.getCode().text).put("payload", Json.hex(response.getPayload()));
-        Contexts.describe(told, response.getSourceContext());
-        told.print();
+        tell("response", response);
     }
 
     static void run() throws Exception {
