@@ -204,6 +204,34 @@ static void op_settle(drive_t *d)
     drive_work(d);
 }
 
+/* ---- observation ---- */
+
+static void op_changed(drive_t *d)
+{
+    cps_command_t command = {.kind = CPS_COMMAND_CHANGED, .u.handle = d->observers[drive_byte(d, DRIVE_OBSERVERS)]};
+    cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, NULL);
+    demand(err == CPS_OK || err == CPS_ERR_STALE);
+    drive_work(d);
+}
+
+/* A state that is owed, or one that nobody asked for. */
+static void op_tell(drive_t *d)
+{
+    size_t observer = drive_byte(d, DRIVE_OBSERVERS);
+    if (d->observers[observer] != 0)
+        drive_tell(d, observer);
+    drive_work(d);
+}
+
+static void op_end(drive_t *d)
+{
+    drive_ask_t *ask = &d->asks[drive_byte(d, DRIVE_ASKS)];
+    cps_command_t command = {.kind = CPS_COMMAND_END, .u.handle = ask->handle};
+    cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, NULL);
+    demand(err == CPS_OK || err == CPS_ERR_STALE || err == CPS_ERR_ARGUMENT);
+    drive_work(d);
+}
+
 static void op_policy(drive_t *d) { d->policy = (drive_policy_t)drive_byte(d, POLICY_COUNT); }
 
 /* ---- contexts and leases ---- */
@@ -240,14 +268,16 @@ static void op_context_remove(drive_t *d)
 typedef void (*operation_t)(drive_t *d);
 
 static const operation_t operations[] = {
-    op_datagram, op_datagram, op_datagram, op_datagram, op_datagram,    op_batch,          op_request, op_request,
-    op_request,  op_reply,    op_reply,    op_settle,   op_context_add, op_context_remove, op_advance, op_advance,
-    op_be_lazy,  op_job,      op_job,      op_cancel,   op_error,       op_drain,          op_stall,   op_policy,
+    op_datagram, op_datagram, op_datagram, op_datagram, op_datagram, op_batch,       op_request,
+    op_request,  op_request,  op_reply,    op_reply,    op_settle,   op_context_add, op_context_remove,
+    op_advance,  op_advance,  op_be_lazy,  op_job,      op_job,      op_cancel,      op_error,
+    op_drain,    op_stall,    op_policy,   op_changed,  op_changed,  op_tell,        op_end,
 };
 
 /* Nobody sends any more and the store answers: everything comes to its end. */
 static void come_to_rest(drive_t *d)
 {
+    d->resting = true;
     d->stalled = false;
     d->lazy = 0;
     d->grants = true;
@@ -255,6 +285,10 @@ static void come_to_rest(drive_t *d)
     for (size_t i = 0; i < DRIVE_JOBS; i++)
         if (d->jobs[i] != 0)
             drive_grant(d, i, CPS_OK, false);
+    drive_work(d);
+    for (size_t i = 0; i < DRIVE_OBSERVERS; i++)
+        if (d->turns[i] && d->observers[i] != 0)
+            drive_tell(d, i);
     drive_work(d);
     for (unsigned steps = 0; cps_ep_deadline(d->ep) != CPS_TIME_NEVER; steps++) {
         demand(steps < 5000);

@@ -34,6 +34,11 @@ typedef struct count {
     uint32_t tokens;
     uint32_t answers_in_flight;
     uint32_t requests_in_flight;
+    uint32_t notices;
+    uint32_t notices_in_flight;
+    uint32_t notices_out[PEERS_MAX];
+    uint32_t observers[PEERS_MAX];
+    uint32_t by_turn[CPS_OBSERVER_GONE + 1];
 } count_t;
 
 static void count_asked(const cps_ep_t *ep, count_t *c)
@@ -80,6 +85,49 @@ static void count_served(const cps_ep_t *ep, count_t *c)
     demand(live == ep->served.pool.used && live <= ep->config.requests_in);
 }
 
+/* A notification belongs to an observer that knows it. */
+static void count_notice(const cps_ep_t *ep, uint32_t index, count_t *c)
+{
+    const cps_tx_t *tx = cps_retx_at(&ep->retx, index);
+    const cps_observer_t *o = cps_observer_at(&ep->observers, tx->owner_index);
+    demand(cps_pool_live(&ep->observers.pool, tx->owner_index) && o->state != CPS_OBSERVER_GONE);
+    demand((o->tx == index || o->old_tx == index) && tx->peer == o->peer);
+    demand(o->old_tx == index || cps_heap_when(&ep->retx.heap, index) != CPS_TIME_NEVER);
+    c->notices += cps_chain_blocks(tx->bytes.len);
+    c->notices_in_flight++;
+}
+
+/* Observers: each in the list that its state names, or with a timer, or with a notification under way. */
+static void count_observers(const cps_ep_t *ep, count_t *c)
+{
+    uint32_t used = 0;
+    uint32_t plain = 0;
+    for (uint32_t i = 0; i < ep->observers.pool.touched; i++) {
+        const cps_observer_t *o = cps_observer_at(&ep->observers, i);
+        if (!cps_pool_live(&ep->observers.pool, i))
+            continue;
+        used++;
+        c->by_turn[o->state]++;
+        if (o->state == CPS_OBSERVER_GONE)
+            continue;
+        plain += o->context == 0;
+        c->refs[o->peer]++;
+        c->observers[o->peer]++;
+        c->notices_out[o->peer] += o->counted;
+        bool flies = o->tx != CPS_NONE && cps_retx_at(&ep->retx, o->tx)->confirmable;
+        bool timed = cps_heap_when(&ep->observers.heap, i) != CPS_TIME_NEVER;
+        demand(o->state != CPS_OBSERVER_IDLE || flies || timed);
+        demand(!o->counted || flies || o->state == CPS_OBSERVER_ASKED || o->state == CPS_OBSERVER_LEASE);
+    }
+    demand(used == ep->observers.pool.used && used - c->by_turn[CPS_OBSERVER_GONE] == ep->observers.live);
+    demand(plain == ep->observers.plain && ep->observers.live <= ep->config.observers);
+}
+
+static uint32_t observers_in(const cps_ep_t *ep, const cps_list_t *list)
+{
+    return length(list, &ep->observers.pool, offsetof(cps_observer_t, next), -1);
+}
+
 static void count_transmissions(const cps_ep_t *ep, count_t *c)
 {
     uint32_t requests = 0;
@@ -91,6 +139,10 @@ static void count_transmissions(const cps_ep_t *ep, count_t *c)
         requests += tx->owner == CPS_TX_REQUEST;
         if (tx->owner == CPS_TX_REQUEST)
             continue;
+        if (tx->owner == CPS_TX_NOTICE) {
+            count_notice(ep, i, c);
+            continue;
+        }
         c->answers_in_flight++;
         c->refs[tx->peer]++;
         c->answers += cps_chain_blocks(tx->bytes.len);
@@ -149,6 +201,7 @@ static void check_peers(const cps_ep_t *ep, const count_t *c)
     uint32_t kept = 0;
     uint32_t idle = 0;
     uint32_t queued = 0;
+    uint32_t notices = 0;
     for (uint32_t i = 0; i < ep->peers.pool.touched; i++) {
         const cps_peer_t *p = cps_peers_at(&ep->peers, i);
         if (!cps_pool_live(&ep->peers.pool, i)) {
@@ -156,6 +209,9 @@ static void check_peers(const cps_ep_t *ep, const count_t *c)
             continue;
         }
         demand(p->refs == c->refs[i] && p->in_flight == c->in_flight[i]);
+        demand(p->observers == c->observers[i] && p->notices_out == c->notices_out[i]);
+        demand(p->notices_out <= ep->config.transmission.nstart && p->observers <= ep->config.observers_per_peer);
+        notices += observers_in(ep, &p->notices);
         kept += p->refs != 0;
         queued += asked_in(ep, &p->queue, CPS_ASKED_QUEUED);
     }
@@ -164,7 +220,7 @@ static void check_peers(const cps_ep_t *ep, const count_t *c)
         idle++;
     }
     demand(kept == ep->peers.kept && kept + idle == ep->peers.pool.used && ep->peers.map.used == ep->peers.pool.used);
-    demand(queued == c->by_state[CPS_ASKED_QUEUED]);
+    demand(queued == c->by_state[CPS_ASKED_QUEUED] && notices == c->by_turn[CPS_OBSERVER_QUEUED]);
 }
 
 static void check_lists(const cps_ep_t *ep, const count_t *c)
@@ -175,6 +231,9 @@ static void check_lists(const cps_ep_t *ep, const count_t *c)
     demand(asked_in(ep, &ep->ended, CPS_ASKED_ENDED) == c->by_state[CPS_ASKED_ENDED]);
     demand(waiting == c->by_state[CPS_ASKED_LEASE] && waiting + answers == ep->waiting_count);
     demand(ep->waiting_count <= ep->config.waiting);
+    demand(observers_in(ep, &ep->notify_ready) == c->by_turn[CPS_OBSERVER_READY]);
+    demand(observers_in(ep, &ep->notify_lease) == c->by_turn[CPS_OBSERVER_LEASE]);
+    demand(observers_in(ep, &ep->notify_gone) == c->by_turn[CPS_OBSERVER_GONE]);
 }
 
 static void check_stats(const cps_ep_t *ep)
@@ -194,6 +253,7 @@ void drive_check(const drive_t *d)
     memset(&c, 0, sizeof c);
     count_asked(ep, &c);
     count_served(ep, &c);
+    count_observers(ep, &c);
     count_transmissions(ep, &c);
     count_contexts(ep, &c);
     count_dedup(ep, &c);
@@ -201,7 +261,7 @@ void drive_check(const drive_t *d)
     check_lists(ep, &c);
     check_stats(ep);
     demand(c.tokens == ep->asked.tokens.used);
-    demand(c.chains == ep->chains.used && c.answers == ep->answers.used);
+    demand(c.chains == ep->chains.used && c.answers == ep->answers.used && c.notices == ep->notices.used);
     demand(ep->out_used <= ep->config.output_slots);
 }
 
@@ -210,6 +270,7 @@ void drive_check_quiet(const drive_t *d)
     const cps_ep_t *ep = d->ep;
     demand(!cps_ep_pending(ep) && cps_ep_deadline(ep) == CPS_TIME_NEVER);
     demand(ep->asked.pool.used == 0 && ep->served.pool.used == 0 && ep->retx.pool.used == 0);
+    demand(ep->observers.pool.used == 0 && ep->notices.used == 0);
     demand(ep->answers.used == 0 && ep->waiting_count == 0 && ep->out_used == 0 && ep->note_used == 0);
     for (size_t i = 0; i < DRIVE_ASKS; i++)
         demand(d->asks[i].handle == 0); /* each was told how it ended */

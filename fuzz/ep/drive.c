@@ -163,7 +163,10 @@ static void configure(drive_t *d)
                                   .request_bytes = budgets[b >> 4U & 3U],
                                   .message_max = sizes[b >> 6U],
                                   .output_slots = (c & 8U) != 0 ? 5 : 12,
-                                  .challenge_rate = (c & 16U) != 0 ? 1 : 10};
+                                  .challenge_rate = (c & 16U) != 0 ? 1 : 10,
+                                  .observers = 1 + few[a >> 2U & 3U],
+                                  .observers_per_peer = 2,
+                                  .notice_bytes = 4096};
     if ((c & 32U) != 0)
         d->config.transmission.probing_rate = 1000;
 }
@@ -367,6 +370,19 @@ static void read_inside(drive_t *d, const cps_msg_t *outer)
     }
 }
 
+/* Whether an observer there has acknowledged a notification: no other address knew its Message ID. */
+static bool has_acknowledged(const drive_t *d, const cps_path_t *path)
+{
+    const cps_observer_table_t *t = &d->ep->observers;
+    const cps_peer_t *peer = cps_peers_find(&d->ep->peers, path);
+    for (uint32_t i = 0; i < t->pool.touched && peer != NULL; i++) {
+        const cps_observer_t *o = cps_observer_at(t, i);
+        if (cps_pool_live(&t->pool, i) && o->proven && cps_peers_at(&d->ep->peers, o->peer) == peer)
+            return true;
+    }
+    return false;
+}
+
 /* Whatever leaves is well-formed and no larger than is said; what it may total is what its address proved. */
 static void look_at_output(drive_t *d, const cps_datagram_t *datagram)
 {
@@ -385,6 +401,7 @@ static void look_at_output(drive_t *d, const cps_datagram_t *datagram)
     if (cps_code_is_request(msg.code))
         return;
     to->went += datagram->bytes.len + CPS_AMPLIFY_HEADERS;
+    to->proven = to->proven || has_acknowledged(d, &datagram->path);
     demand(to->proven || to->went <= 3 * to->came);
 }
 

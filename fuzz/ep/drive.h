@@ -19,6 +19,7 @@
 #define DRIVE_JOBS      8U
 #define DRIVE_NUMBERS   256U
 #define DRIVE_ECHOES    4U
+#define DRIVE_OBSERVERS 16U
 
 /** A datagram that was seen. */
 typedef struct drive_seen {
@@ -102,6 +103,7 @@ typedef struct drive {
     cps_ep_t *ep;
     cps_ep_config_t config;
     cps_time_us_t now_us;
+    bool resting; /**< the program is over: whatever is owed is done at once */
     bool stalled; /**< the socket takes nothing: only DRAIN takes output */
     bool grants;  /**< leases are granted as soon as they are asked for */
     uint8_t lazy; /**< so many times more, the caller does something else before it looks at events */
@@ -117,6 +119,8 @@ typedef struct drive {
     drive_material_t materials[DRIVE_MATERIALS];
     drive_open_t open[DRIVE_OPEN];
     drive_ask_t asks[DRIVE_ASKS];
+    cps_handle_t observers[DRIVE_OBSERVERS]; /**< 0: none */
+    bool turns[DRIVE_OBSERVERS];             /**< it was asked for the present state, which is owed */
     cps_handle_t jobs[DRIVE_JOBS];
     uint64_t job_numbers[DRIVE_JOBS];
     drive_unsafe_t unsafe[DRIVE_NUMBERS];
@@ -179,6 +183,9 @@ void drive_hear(drive_t *d, const cps_event_t *event);
 
 /** Reply to an open request with a message from the program; true where it was taken. */
 bool drive_reply(drive_t *d, drive_open_t *open);
+
+/** Give an observer whose turn it is a state from the program. */
+void drive_tell(drive_t *d, size_t observer);
 
 /* ---- make.c: datagrams ---- */
 

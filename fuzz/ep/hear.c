@@ -2,6 +2,8 @@
 /* Events, and what an application does at once. */
 #include "ep/drive.h"
 
+#define OBSERVER_USER 77U
+
 static volatile unsigned touched;
 
 /* Read all that a view shows: a sanitizer sees what lives no more. */
@@ -165,6 +167,68 @@ static bool is_refusal(cps_err_t err)
     return false;
 }
 
+/* One more than there is room for is forgotten. */
+static void keep_observer(drive_t *d, cps_handle_t observer)
+{
+    for (size_t i = 0; i < DRIVE_OBSERVERS; i++) {
+        demand(d->observers[i] != observer);
+        if (d->observers[i] != 0)
+            continue;
+        d->observers[i] = observer;
+        d->turns[i] = false;
+        return;
+    }
+    cps_command_t forget = {.kind = CPS_COMMAND_UNOBSERVE, .u.handle = observer};
+    demand(cps_ep_submit(d->ep, d->now_us, &forget, NULL) == CPS_OK);
+}
+
+void drive_tell(drive_t *d, size_t observer)
+{
+    static const uint8_t codes[] = {CPS_CONTENT, CPS_CONTENT, CPS_VALID, CPS_NOT_FOUND, CPS_GET, CPS_CONTENT};
+    uint8_t payload[1200];
+    unsigned how = drive_byte(d, 256);
+    uint8_t code = codes[how % (sizeof codes / sizeof codes[0])];
+    cps_command_t command = {.kind = CPS_COMMAND_NOTIFY};
+    command.u.reply = (cps_command_reply_t){.request = d->observers[observer],
+                                            .code = code,
+                                            .payload = cps_bytes(payload, payload_of(d, payload, sizeof payload)),
+                                            .non_confirmable = (how & 64U) != 0};
+    cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, NULL);
+    demand(err == CPS_OK || is_refusal(err));
+    if (err == CPS_OK || err == CPS_ERR_STALE) {
+        d->turns[observer] = false;
+        return;
+    }
+    cps_command_t forget = {.kind = CPS_COMMAND_UNOBSERVE, .u.handle = d->observers[observer]};
+    demand(cps_ep_submit(d->ep, d->now_us, &forget, NULL) == CPS_OK); /* it cannot be told that */
+}
+
+static size_t observer_of(const drive_t *d, const cps_event_t *event)
+{
+    demand(event->u.observer.user == OBSERVER_USER && event->handle != 0);
+    for (size_t i = 0; i < DRIVE_OBSERVERS; i++)
+        if (d->observers[i] == event->handle)
+            return i;
+    return DRIVE_OBSERVERS; /* there was no room to keep it */
+}
+
+/* Mostly told at once; else it is owed. */
+static void hear_turn(drive_t *d, const cps_event_t *event)
+{
+    size_t i = observer_of(d, event);
+    demand(i < DRIVE_OBSERVERS && !d->turns[i]); /* asked once, until it was told */
+    d->turns[i] = true;
+    if (d->resting || drive_over(d) || drive_byte(d, 4) != 0)
+        drive_tell(d, i);
+}
+
+static void hear_gone(drive_t *d, const cps_event_t *event)
+{
+    size_t i = observer_of(d, event);
+    if (i < DRIVE_OBSERVERS)
+        d->observers[i] = 0;
+}
+
 bool drive_reply(drive_t *d, drive_open_t *open)
 {
     static const uint8_t codes[] = {CPS_CONTENT,      CPS_CHANGED,     CPS_VALID, CPS_NOT_FOUND,
@@ -181,9 +245,15 @@ bool drive_reply(drive_t *d, drive_open_t *open)
                                             .options = list,
                                             .option_count = count,
                                             .payload = cps_bytes(payload, payload_of(d, payload, sizeof payload)),
-                                            .refused = (first & 16U) != 0};
-    cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, NULL);
+                                            .refused = (first & 16U) != 0,
+                                            .observe = (first & 64U) != 0,
+                                            .observer_user = OBSERVER_USER};
+    cps_handle_t observer = 0;
+    cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, &observer);
     demand(err == CPS_OK || is_refusal(err));
+    demand(observer == 0 || (err == CPS_OK && command.u.reply.observe));
+    if (observer != 0)
+        keep_observer(d, observer);
     if (err == CPS_OK && command.u.reply.refused && open->unsafe != 0)
         d->unsafe[open->unsafe - 1].until_us = 0; /* nothing was run */
     return err == CPS_OK || err == CPS_ERR_STALE;
@@ -212,14 +282,38 @@ static drive_ask_t ask_of(const drive_t *d, cps_handle_t handle)
     return (drive_ask_t){0};
 }
 
+/* More may come: it has no deadline until it is registered again. */
+static void keep_ask(drive_t *d, cps_handle_t handle, uint64_t user, cps_handle_t context)
+{
+    for (size_t i = 0; i < DRIVE_ASKS; i++) {
+        drive_ask_t *ask = &d->asks[i];
+        if (ask->handle != handle)
+            continue;
+        demand(ask->user == user && ask->context == context);
+        ask->deadline_us = CPS_TIME_NEVER;
+        return;
+    }
+    demand(false);
+}
+
+static void hear_stale(const drive_t *d, const cps_event_t *event)
+{
+    for (size_t i = 0; i < DRIVE_ASKS; i++)
+        if (d->asks[i].handle == event->handle) {
+            demand(d->asks[i].deadline_us == CPS_TIME_NEVER && d->asks[i].user == event->u.observer.user);
+            return;
+        }
+    demand(false);
+}
+
 static void hear_response(drive_t *d, const cps_event_t *event)
 {
     const cps_event_response_t *r = &event->u.response;
     touch_message(&r->message);
     demand(cps_code_is_response(r->message.code));
     demand(r->round_trip_us <= d->now_us);
-    if (r->observing) { /* stays open for the next one */
-        demand(ask_of(d, event->handle).context == r->context);
+    if (r->observing) {
+        keep_ask(d, event->handle, r->user, r->context);
         return;
     }
     close_ask(d, event->handle, r->user, r->context); /* what was asked sealed is answered sealed (OSC-66) */
@@ -274,10 +368,13 @@ void drive_hear(drive_t *d, const cps_event_t *event)
         demand(event->u.note.kind < CPS_NOTE_COUNT && cps_note_name(event->u.note.kind)[0] != '\0');
         break;
     case CPS_EVENT_NOTIFY:
-    case CPS_EVENT_UNOBSERVED: /* no reply of a program takes an observer */
-        demand(false);
+        hear_turn(d, event);
+        break;
+    case CPS_EVENT_UNOBSERVED:
+        hear_gone(d, event);
         break;
     case CPS_EVENT_STALE:
+        hear_stale(d, event);
         break;
     }
 }

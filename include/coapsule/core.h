@@ -223,7 +223,8 @@ typedef struct cps_event_observer {
     uint64_t user; /**< as given when it began */
     cps_err_t err; /**< CPS_EVENT_UNOBSERVED: CPS_OK by the client, by an error notification, or replaced by a new
                         registration; CPS_ERR_RESET; CPS_ERR_TIMEOUT: a notification was not acknowledged;
-                        CPS_ERR_NOT_FRESH: its address was never proven; CPS_ERR_CANCELED: its context was removed */
+                        CPS_ERR_NOT_FRESH: its address was never proven; CPS_ERR_CANCELED: its context was removed;
+                        CPS_ERR_SEQ_EXHAUSTED: its context has no numbers any more */
 } cps_event_observer_t;
 
 /** What an unauthenticated message said of a sealed request: a hint, nothing more. */

@@ -55,6 +55,7 @@ static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entr
     memcpy(asked->binding, &binding, sizeof binding);
     asked->partial_iv = number;
     asked->unnumbered = true;
+    asked->numbered = false; /* what was bound to the registration before verifies no more */
     if (asked->repeated && err == CPS_OK)
         cps_ep_note(ep, CPS_NOTE_RESEALED, &asked->path, entry, number);
     return err;

@@ -133,7 +133,8 @@ static bool has_room(const cps_ep_t *ep, const cps_served_t *served)
 {
     const cps_peer_t *peer = cps_peers_at(&ep->peers, served->peer);
     bool crowded = served->context == 0 && ep->peers.kept >= ep->config.peers - ep->config.peers / 4;
-    return peer->observers < ep->config.observers_per_peer && !crowded;
+    bool short_token = served->long_token.len == 0; /* an observer keeps 8 bytes of it */
+    return peer->observers < ep->config.observers_per_peer && !crowded && short_token;
 }
 
 /* Content-Format of a representation; what has none differs from every one that has. */
@@ -268,6 +269,10 @@ static bool may_go(cps_ep_t *ep, cps_observer_t *o)
         cps_list_push(&peer->notices, &ep->observers.pool, link_of(), o);
         return false;
     }
+    if (entry != NULL && (!entry->ctx.seq.usable || entry->ctx.seq.next >= CPS_SEQ_LIMIT)) {
+        cps_observe_end(ep, o, CPS_ERR_SEQ_EXHAUSTED); /* it can never be told anything again (RFC 8613 §7.2.1) */
+        return false;
+    }
     if (entry != NULL && entry->ctx.seq.next >= entry->ctx.seq.ceiling) {
         ask_ahead(ep, o);
         o->state = CPS_OBSERVER_LEASE; /* so that the state is asked for when it can be sent */
@@ -317,7 +322,7 @@ bool cps_observe_event(cps_ep_t *ep, cps_event_t *event)
         fill_event(ep, o, CPS_EVENT_NOTIFY, event);
         return true;
     }
-    return false;
+    return cps_context_job_event(ep, event) || gone_event(ep, event); /* what the loop above has found out */
 }
 
 /* ---- leases and timers ---- */

@@ -62,8 +62,8 @@ static void set_age(cps_ep_t *ep, cps_asked_t *asked, const cps_msg_t *msg)
     uint32_t max_age = MAX_AGE_DEFAULT;
     (void)cps_msg_option_uint(msg, CPS_OPT_MAX_AGE, &max_age);
     asked->fresh_until_us = ep->now_us + (uint64_t)max_age * SECOND_US;
-    asked->renew_us =
-        asked->fresh_until_us + RENEW_AFTER_S * SECOND_US + cps_rng_below(&ep->rng, RENEW_SPREAD_US); /* OBS-7 */
+    asked->renew_us = asked->fresh_until_us + (uint64_t)RENEW_AFTER_S * SECOND_US +
+                      cps_rng_below(&ep->rng, RENEW_SPREAD_US); /* OBS-7 */
     cps_time_us_t again = asked->registered_us + ep->config.observe_renew_us;
     if (asked->context != 0 && again < asked->renew_us)
         asked->renew_us =

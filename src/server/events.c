@@ -34,7 +34,7 @@ static void log_note(cps_server_t *s, const cps_event_note_t *note)
 
 static void log_unobserved(cps_server_t *s, const cps_event_t *event)
 {
-    const cps_watch_t *watch = (const cps_watch_t *)(uintptr_t)event->u.observer.user;
+    const cps_watch_t *watch = cps_watch_of(event);
     CPS_SERVER_LOG(s, CPS_LOG_DEBUG, "unobserved", cps_log_addr("peer", &watch->peer),
                    cps_log_text("credential", watch->credential),
                    cps_log_text("resource", watch->node != NULL ? watch->node->path : NULL),

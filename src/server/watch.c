@@ -44,22 +44,36 @@ static void take_out(cps_dispatch_t *d, const cps_watch_t *watch)
         watch->next->prev = watch->prev;
 }
 
+static void watch_free(cps_watch_t *watch)
+{
+    cps_wipe(watch->bytes, watch->options_len + watch->payload_len); /* it was sealed, perhaps */
+    free(watch);
+}
+
 static void let_go(cps_dispatch_t *d, cps_watch_t *watch)
 {
     take_out(d, watch);
     if (watch->late)
         unlink_late(d, watch);
-    cps_wipe(watch->bytes, watch->options_len + watch->payload_len); /* it was sealed, perhaps */
-    free(watch);
+    watch_free(watch);
+}
+
+static void free_list(cps_watches_t *list)
+{
+    for (cps_watch_t *watch = list->first; watch != NULL;) {
+        cps_watch_t *next = watch->next;
+        watch_free(watch);
+        watch = next;
+    }
+    list->first = NULL;
 }
 
 void cps_watch_free_all(cps_dispatch_t *d)
 {
     for (size_t i = 0; i < d->site.count; i++)
-        while (d->site.nodes[i]->watches->first != NULL)
-            let_go(d, d->site.nodes[i]->watches->first);
-    while (d->orphans.first != NULL)
-        let_go(d, d->orphans.first);
+        free_list(d->site.nodes[i]->watches);
+    free_list(&d->orphans);
+    d->late = NULL;
 }
 
 /* ---- coming and going ---- */
@@ -99,9 +113,15 @@ void cps_watch_begin(cps_dispatch_t *d, cps_watch_t *watch, cps_handle_t observe
     link_in(d, watch);
 }
 
-static cps_watch_t *watch_of(const cps_event_t *event) { return (cps_watch_t *)(uintptr_t)event->u.observer.user; }
+cps_watch_t *cps_watch_of(const cps_event_t *event)
+{
+    cps_watch_t *watch;
+    uintptr_t user = (uintptr_t)event->u.observer.user;
+    memcpy(&watch, &user, sizeof user);
+    return watch;
+}
 
-void cps_watch_ended(cps_dispatch_t *d, const cps_event_t *event) { let_go(d, watch_of(event)); }
+void cps_watch_ended(cps_dispatch_t *d, const cps_event_t *event) { let_go(d, cps_watch_of(event)); }
 
 /* ---- telling ---- */
 
@@ -146,7 +166,7 @@ static bool tell(cps_dispatch_t *d, const cps_watch_t *watch)
 
 void cps_watch_notify(cps_dispatch_t *d, const cps_event_t *event)
 {
-    cps_watch_t *watch = watch_of(event);
+    cps_watch_t *watch = cps_watch_of(event);
     if (tell(d, watch) || watch->late)
         return;
     watch->late = true;

@@ -32,6 +32,9 @@ cps_watch_t *cps_watch_new(const cps_request_t *request);
 /** The endpoint agreed under that handle; with 0 it did not, and the record is freed. */
 void cps_watch_begin(cps_dispatch_t *d, cps_watch_t *watch, cps_handle_t observer);
 
+/** The record of an observer's event: it is what the observer was given as its `user`. */
+cps_watch_t *cps_watch_of(const cps_event_t *event);
+
 /** A CPS_EVENT_NOTIFY: run the handler. */
 void cps_watch_notify(cps_dispatch_t *d, const cps_event_t *event);
 

@@ -18,6 +18,7 @@ typedef struct pair {
     cps_handle_t context;
     cps_handle_t handle;
     cps_option_t options[4];
+    bool sealed; /* for tests that register again */
 } pair_t;
 
 static inline void setup_with(pair_t *p, void (*tweak)(cps_ep_config_t *))
