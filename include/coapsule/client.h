@@ -105,6 +105,40 @@ CPS_API CPS_MUST_USE cps_err_t cps_client_ipatch(cps_client_t *client, const cha
  */
 CPS_API CPS_MUST_USE cps_err_t cps_client_ping(cps_client_t *client, const char *uri, uint64_t *round_trip_us);
 
+/* ---- observation (RFC 7641) ---- */
+
+/** A resource that is observed. Belongs to its client and ends before it. */
+typedef struct cps_observation cps_observation_t;
+
+/**
+ * Ask to be notified of a resource and wait for the first answer, as cps_client_request does; method and payload may be
+ * those of a GET (0 is GET) or FETCH. `*observation` is NULL where the server does not agree: the answer was one like any
+ * other. A second observation of the same target, with the same options, shares the registration of the first and gets its
+ * newest state. Owner thread.
+ */
+CPS_API CPS_MUST_USE cps_err_t cps_client_observe(cps_client_t *client, const cps_client_request_t *request,
+                                                  cps_response_t **response, cps_observation_t **observation);
+
+/**
+ * Wait for the next notification, at most so long (0: for ever; up to 5 s longer while it registers anew). Older ones never come after newer ones, and of more than
+ * 16 that were not fetched the oldest are dropped. The registration is renewed after Max-Age, and made anew where the server
+ * lost it or was away: the caller just goes on.
+ *
+ * CPS_OK with a response: the state, now; with an error code the last one. CPS_OK and `*response` NULL: nothing came for
+ * longer than Max-Age, so what was told last is not current any more (told once). CPS_ERR_TIMEOUT: nothing in this time.
+ * CPS_ERR_CANCELED: it is over, and everything was fetched. Others as of cps_client_request, where it cannot go on: it is
+ * over then. Owner thread.
+ */
+CPS_API CPS_MUST_USE cps_err_t cps_observation_next(cps_observation_t *observation, uint32_t timeout_ms,
+                                                    cps_response_t **response);
+
+/** Whether what was told last is current: younger than its Max-Age (RFC 7641 §3.3.1). Owner thread. */
+CPS_API bool cps_observation_is_current(const cps_observation_t *observation);
+
+/** Tell the server that no more is wanted, if this was the last observation of its target, and free it. Waits up to 5 s for
+ * the server. CPS_ERR_TIMEOUT: it did not say that it heard; what it still sends is rejected. NULL is none. Owner thread. */
+CPS_API cps_err_t cps_observation_end(cps_observation_t *observation);
+
 /** The sentence of the last error, with names and hints; with NULL, of this thread's cps_client_new. Owner thread. */
 CPS_API const char *cps_client_detail(const cps_client_t *client);
 

@@ -83,6 +83,11 @@ static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t
     cps_client_trace_t hooks = cps_show_trace(&trace);
     if (ask->verbose != 0)
         cps_client_set_trace(client, &hooks);
+    if (ask->observe) {
+        *used = true;
+        int ended = empty_output(ask, out);
+        return ended == 0 ? cps_ask_observe(ask, client, &request, out->fd) : ended;
+    }
     cps_err_t err = cps_client_request(client, &request, &response);
     if (err != CPS_OK)
         return cps_show_failure(ask, client, err);
@@ -123,6 +128,8 @@ static int carry_out(const cps_ask_t *ask)
         status = open_output(ask, &out);
     if (status != 0)
         return status;
+    if (ask->observe)
+        cps_ask_hold_signals();
     cps_err_t err = make_client(ask, keyring, &client);
     status = err == CPS_OK ? ask_client(ask, client, &out, &used) : cps_show_failure(ask, NULL, err);
     close_output(ask, &out, used);

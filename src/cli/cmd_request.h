@@ -44,6 +44,9 @@ struct cps_ask {
     uint8_t *payload; /**< read from a file; or NULL */
     size_t payload_len;
     uint32_t timeout_ms;
+    uint32_t observe_ms;    /**< -s; 0: no end */
+    uint32_t observe_count; /**< --count; 0: no end */
+    bool observe;
     unsigned verbose;
     bool non_confirmable, quiet, json, plain, sealed, again, raw, help;
     char made_uri[CPS_ASK_BYTES_MAX]; /**< room for a `uri` that a shape makes */
@@ -66,5 +69,12 @@ int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv);
 
 /** Give back what reading took. */
 void cps_ask_free(cps_ask_t *ask);
+
+/** Before any thread is made: signals that shall end an observation reach nobody but the main thread. */
+void cps_ask_hold_signals(void);
+
+/** Observe until the time is up, the count is reached, a signal comes or the server ends it; the exit code. What comes is
+ * written to `fd`. */
+int cps_ask_observe(const cps_ask_t *ask, cps_client_t *client, const cps_client_request_t *request, int fd);
 
 #endif /* CPS_CLI_CMD_REQUEST_H */

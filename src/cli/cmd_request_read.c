@@ -36,6 +36,8 @@ enum option {
     OPTION_IF_NONE_MATCH,
     OPTION_ETAG,
     OPTION_NO_RESPONSE,
+    OPTION_SECONDS,
+    OPTION_LAST,
     OPTION_HELP,
     OPTION_COUNT, /* those of every request */
     OPTION_RAW = OPTION_COUNT,
@@ -68,6 +70,8 @@ static const cps_arg_row_t rows[OPTION_ALL] = {
     [OPTION_IF_NONE_MATCH] = {0, "if-none-match", NULL, "only if the resource does not exist", false},
     [OPTION_ETAG] = {0, "etag", "ETAG", "a version at hand: 2.03 says that it is still right", false},
     [OPTION_NO_RESPONSE] = {0, "no-response", NULL, "want no response at all, and wait for none", false},
+    [OPTION_SECONDS] = {'s', "subscribe", "SECONDS", "observe it for so long; 0: until a signal", false},
+    [OPTION_LAST] = {0, "count", "N", "observe it until so many notifications came", false},
     [OPTION_HELP] = {'h', "help", NULL, NULL, false},
     [OPTION_RAW] = {0, "raw", NULL, "the links as they came", false},
 };
@@ -92,6 +96,10 @@ static const char *const methods[] = {"get", "post", "put", "delete", "fetch", "
 
 static int set_method(cps_ask_t *ask, const char *name)
 {
+    if (strcmp(name, "observe") == 0) {
+        ask->observe = true;
+        name = "get";
+    }
     char lower[16] = "";
     for (size_t i = 0; i + 1 < sizeof lower && name[i] != '\0'; i++)
         lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
@@ -164,6 +172,26 @@ static int add_numbered(cps_ask_t *ask, const char *text)
 }
 
 /* ---- values ---- */
+
+static int set_subscribe(cps_ask_t *ask, const char *text)
+{
+    uint32_t ms = 0;
+    if (!cps_arg_seconds(text, &ms) && strcmp(text, "0") != 0)
+        return cps_usage(ask->command, "\"%s\" is no time: write seconds, as in 60, or 0 for as long as it goes", text);
+    ask->observe = true;
+    ask->observe_ms = ms;
+    return 0;
+}
+
+static int set_count(cps_ask_t *ask, const char *text)
+{
+    uint64_t count = 0;
+    if (!cps_arg_number(text, UINT32_MAX, &count) || count == 0)
+        return cps_usage(ask->command, "\"%s\" is no number of notifications", text);
+    ask->observe = true;
+    ask->observe_count = (uint32_t)count;
+    return 0;
+}
 
 static int set_timeout(cps_ask_t *ask, const char *text)
 {
@@ -265,6 +293,10 @@ static int take_option(cps_ask_t *ask, enum option option, const char *value)
         return set_token(ask, value);
     case OPTION_TIMEOUT:
         return set_timeout(ask, value);
+    case OPTION_SECONDS:
+        return set_subscribe(ask, value);
+    case OPTION_LAST:
+        return set_count(ask, value);
     case OPTION_VERBOSE:
         return set_verbose(ask, value);
     case OPTION_IF_MATCH:
@@ -339,6 +371,8 @@ static int check(const cps_ask_t *ask)
         return cps_usage(ask->command, "what the body means is said by its Content-Format: write -t, as in -t json");
     if (ask->proxy != NULL && ask->proxy_uri != NULL)
         return cps_usage(ask->command, "--proxy and --proxy-uri are two ways to one proxy: give one of them");
+    if (ask->observe && ask->method != CPS_GET && ask->method != CPS_FETCH)
+        return cps_usage(ask->command, "only what get and fetch read can be observed");
     if (ask->plain && (ask->sealed || ask->credential != NULL))
         return cps_usage(ask->command, "--plain means not to seal, and goes with no credential");
     return 0;
@@ -364,6 +398,8 @@ int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv)
     }
     if (status != 0 || ask->help)
         return status;
+    if (ask->observe && ask->method == CPS_GET && (ask->text != NULL || ask->file != NULL))
+        ask->method = CPS_FETCH; /* RFC 8132 §2.4: what is sent says what is observed */
     status = check(ask);
     return status == 0 ? read_payload(ask) : status;
 }

@@ -26,6 +26,7 @@ static const commandrow_t commands[] = {
     {"ipatch", "the same, where doing it twice is no harm", cps_cmd_request, true},
     {"discover", "list the resources of a server", cps_cmd_discover, true},
     {"ping", "ask whether a server is there", cps_cmd_ping, false},
+    {"observe", "read a resource, and again whenever it changes", cps_cmd_request, true},
     {"key", "make, list, show, import, export, renew and remove keys", cps_cmd_key, false},
     {"store", "check a keyring, and take over one that was moved", cps_cmd_store, false},
     {"serve", "serve resources", cps_cmd_serve, false},

@@ -205,5 +205,7 @@ void cps_show_response_line(const cps_response_t *response)
     cps_show_options(stderr, message->options, no_option);
     if (message->payload.len != 0)
         fprintf(stderr, "  %zu bytes", message->payload.len);
-    fprintf(stderr, "  round trip %.*f ms\n", ms < 10 ? 1 : 0, ms);
+    if (ms > 0)
+        fprintf(stderr, "  round trip %.*f ms", ms < 10 ? 1 : 0, ms);
+    fputc('\n', stderr);
 }

@@ -87,14 +87,17 @@ static void take_failure(cps_call_t *call, const cps_event_failed_t *failed)
 void cps_call_event(cps_client_t *client, const cps_event_t *event)
 {
     cps_call_t *call = client->call;
-    if (call == NULL || call->done || event->handle != call->handle)
+    bool over = call == NULL || (call->done && !call->observing);
+    if (over || event->handle != call->handle || event->kind == CPS_EVENT_STALE)
         return;
     call->done = true;
     uv_stop(&client->loop); /* a timer may have said it, and nothing may come any more: no waiting */
+    call->observing = event->kind == CPS_EVENT_RESPONSE && event->u.response.observing;
     if (event->kind == CPS_EVENT_FAILED) {
         take_failure(call, &event->u.failed);
         return;
     }
+    cps_response_free(call->response); /* a notification may follow in the same turn of the loop */
     call->response = cps_response_new(&event->u.response, call->credential, &call->plan.uri, call->request->uri);
     call->err = call->response != NULL ? CPS_OK : CPS_ERR_MEMORY;
 }
@@ -168,7 +171,7 @@ static cps_err_t send_to_some(cps_client_t *client, cps_call_t *call, const cps_
     return cps_client_say_failure(client, call);
 }
 
-static cps_err_t carry_out(cps_client_t *client, cps_call_t *call)
+cps_err_t cps_call_carry_out(cps_client_t *client, cps_call_t *call)
 {
     cps_addr_t addresses[CPS_CALL_ADDRESSES_MAX];
     size_t count = 0;
@@ -189,24 +192,35 @@ static cps_err_t carry_out(cps_client_t *client, cps_call_t *call)
     return err;
 }
 
-cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *given, cps_response_t **response)
+cps_err_t cps_call_begin(cps_client_t *client, const cps_client_request_t *given, cps_client_request_t *request)
 {
-    cps_client_request_t full;
-    const cps_client_request_t *request = &full;
-    *response = NULL;
     client->hint = CPS_EMPTY;
     client->detail[0] = client->refused[0] = '\0';
     if (cps_inside())
         return cps_client_say(client, CPS_ERR_CALLED_INSIDE, "%s", cps_err_text(CPS_ERR_CALLED_INSIDE));
-    if (!cps_sized_copy(&full, sizeof full, given) || request->uri == NULL ||
+    if (!cps_sized_copy(request, sizeof *request, given) || request->uri == NULL ||
         !cps_code_is_request((uint8_t)request->method) || request->token.len > CPS_TOKEN_MAX)
         return cps_client_say(client, CPS_ERR_ARGUMENT, "%s", cps_err_text(CPS_ERR_ARGUMENT));
+    return CPS_OK;
+}
+
+cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *given, cps_response_t **response)
+{
+    cps_client_request_t request;
+    *response = NULL;
+    cps_err_t err = cps_call_begin(client, given, &request);
+    if (err != CPS_OK)
+        return err;
     cps_call_t *call = calloc(1, sizeof *call);
     if (call == NULL)
         return cps_client_say(client, CPS_ERR_MEMORY, "%s", cps_err_text(CPS_ERR_MEMORY));
-    call->request = request;
+    call->request = &request;
     call->deadline_us = cps_worker_now(client->worker) + client->timeout_us;
-    cps_err_t err = carry_out(client, call);
+    err = cps_call_carry_out(client, call);
+    if (call->observing) { /* asked for with an option of the caller's: what follows is rejected */
+        cps_command_t forget = {.kind = CPS_COMMAND_CANCEL, .u.handle = call->handle};
+        (void)!cps_worker_submit(client->worker, &forget, NULL);
+    }
     *response = call->response;
     free(call);
     return err;

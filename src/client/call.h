@@ -18,4 +18,12 @@ bool cps_call_has_route(const cps_addr_t *to);
  * `call->err` too. */
 CPS_MUST_USE cps_err_t cps_call_try(cps_client_t *client, cps_call_t *call, const cps_addr_t *addresses, size_t count);
 
+/** Carry a request out, from its URI to its end: `request` and `deadline_us` are set, response and handle stay in `call`. */
+CPS_MUST_USE cps_err_t cps_call_carry_out(cps_client_t *client, cps_call_t *call);
+
+/** Begin a public call: `*request` is the given one, whole; the sentence of the last one is forgotten. CPS_ERR_CALLED_INSIDE; CPS_ERR_ARGUMENT for a request
+ * that is none. */
+CPS_MUST_USE cps_err_t cps_call_begin(cps_client_t *client, const cps_client_request_t *given,
+                                      cps_client_request_t *request);
+
 #endif /* CPS_CLIENT_CALL_H */

@@ -60,9 +60,10 @@ static void on_event(void *user, const cps_event_t *event)
         break;
     case CPS_EVENT_RESPONSE:
     case CPS_EVENT_FAILED:
-        cps_call_event(client, event);
-        break;
     case CPS_EVENT_STALE:
+        if (!cps_stream_event(client, event))
+            cps_call_event(client, event);
+        break;
     case CPS_EVENT_NOTIFY:
     case CPS_EVENT_UNOBSERVED:
         break; /* nobody observes a client */
@@ -217,6 +218,7 @@ void cps_client_free(cps_client_t *client)
 {
     if (client == NULL)
         return;
+    cps_stream_forget_all(client);
     save(client);
     cps_keyring_free(client->keyring);
     cps_leases_close(client->leases);

@@ -54,6 +54,7 @@ typedef struct cps_call {
     cps_addr_t peer; /**< the address that is tried */
     cps_handle_t handle;
     bool done;
+    bool observing; /**< more responses may come under this handle */
     cps_err_t err;
     cps_failure_t failure;
     cps_response_t *response;
@@ -74,7 +75,8 @@ struct cps_client {
     bool stuck; /**< a look-up may still hang in its thread */
     uint64_t timeout_us;
     cps_client_trace_t trace;
-    cps_call_t *call; /**< or NULL */
+    cps_call_t *call;           /**< or NULL */
+    struct cps_stream *streams; /**< what is observed */
     cps_pause_t pauses[CPS_CLIENT_PAUSES];
     uint8_t hint;
     char refused[CPS_CLIENT_DETAIL_MAX]; /**< what the store said last */
@@ -92,6 +94,14 @@ void cps_client_settle(cps_client_t *client);
 
 /** What the worker says of the request under way. */
 void cps_call_event(cps_client_t *client, const cps_event_t *event);
+
+/* ---- observe.c ---- */
+
+/** What the worker says of an observation; false where it is of something else. */
+bool cps_stream_event(cps_client_t *client, const cps_event_t *event);
+
+/** Forget all that is observed, without a word to the servers. */
+void cps_stream_forget_all(cps_client_t *client);
 
 /* ---- sentence.c ---- */
 
@@ -111,6 +121,9 @@ void cps_pause_note(cps_client_t *client, const cps_call_t *call);
 /** Copy the response of an event; `credential` may be empty, `uri` is the request's. NULL: no memory. */
 cps_response_t *cps_response_new(const cps_event_response_t *event, const char *credential, const cps_uri_t *uri,
                                  const char *uri_text);
+
+/** One more owner of a response; each frees it. Gives the response. */
+cps_response_t *cps_response_ref(cps_response_t *response);
 
 /* ---- text.c ---- */
 

@@ -15,6 +15,7 @@ struct cps_response {
     cps_addr_t peer;
     uint64_t partial_iv;
     uint64_t round_trip_us;
+    unsigned owners;
 };
 
 static bool copy_message(cps_response_t *r, const cps_message_t *from)
@@ -72,6 +73,7 @@ cps_response_t *cps_response_new(const cps_event_response_t *event, const char *
     cps_response_t *r = calloc(1, sizeof *r);
     if (r == NULL)
         return NULL;
+    r->owners = 1;
     r->peer = event->path.remote;
     r->partial_iv = event->partial_iv;
     r->round_trip_us = event->round_trip_us;
@@ -83,9 +85,15 @@ cps_response_t *cps_response_new(const cps_event_response_t *event, const char *
     return NULL;
 }
 
+cps_response_t *cps_response_ref(cps_response_t *response)
+{
+    response->owners++;
+    return response;
+}
+
 void cps_response_free(cps_response_t *response)
 {
-    if (response == NULL)
+    if (response == NULL || --response->owners != 0)
         return;
     free(response->bytes);
     free(response->diagnostic);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The resources of the aiocoap server of the tests and the JSON events that it prints.
 
-/lock GET PUT, /sensor GET, /slow GET (a separate response), /counter POST (adds one), /echo-fresh GET PUT (wants an Echo
+/lock GET PUT (may be observed), /sensor GET, /slow GET (a separate response), /counter POST (adds one), /echo-fresh GET PUT (wants an Echo
 value of its own, RFC 9175), /.well-known/core.
 """
 import asyncio
@@ -55,7 +55,7 @@ class WellKnown(Peer, resource.WKCResource):
     pass
 
 
-class Lock(Peer):
+class Lock(Peer, resource.ObservableResource):
     rt = "lock"
     state = b"locked"
 
@@ -66,6 +66,7 @@ class Lock(Peer):
         if request.payload not in (b"locked", b"unlocked"):
             raise error.BadRequest("locked or unlocked")
         self.state = request.payload
+        self.updated_state()
         return aiocoap.Message(code=aiocoap.CHANGED)
 
 
