@@ -62,5 +62,11 @@ install:
 	cmake --build $(BUILD)
 	DESTDIR=$(DESTDIR) cmake --install $(BUILD)
 
+deb:            # a Debian package, in build/
+	tools/setup build
+	$(CONFIGURE) >/dev/null
+	cmake --build $(BUILD)
+	cd $(BUILD) && cpack -G DEB
+
 clean:
 	rm -rf build build-*

@@ -37,3 +37,6 @@ set(bindir \"${CMAKE_INSTALL_BINDIR}\")")
 install(SCRIPT cmake/install-units.cmake)
 install(FILES packaging/grafana/coapsule.json packaging/prometheus/coapsule.rules.yml
     DESTINATION ${CMAKE_INSTALL_DATADIR}/coapsule)
+install(FILES packaging/completion/coapsule.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+    RENAME coapsule)
+install(FILES packaging/completion/_coapsule DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)

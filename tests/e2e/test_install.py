@@ -17,6 +17,12 @@ int main(void)
     return cps_err_exit(CPS_OK);
 }
 """
+EXAMPLE = """cmake_minimum_required(VERSION 3.25)
+project(example LANGUAGES C)
+find_package(coapsule 0.1 REQUIRED)
+add_executable(by-cmake sensor.c)
+target_link_libraries(by-cmake PRIVATE coapsule::coapsule)
+"""
 CMAKE = """cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES C)
 find_package(coapsule 0.1 REQUIRED)
@@ -226,18 +232,67 @@ def users_program(t):
         assert t.run([f"b/user-{name}"]).out == "ok\n"
 
 
-@case("", "make install with its own prefix writes nothing elsewhere")
+def answers(t, argv, command, env):
+    """A server that was just built gives a GET 2.05."""
+    server = t.start([*argv, "coap://127.0.0.1:0"], ready=r"info listening at=127\.0\.0\.1:(\d+)", env=env)
+    done = t.run([command, "get", f"coap://127.0.0.1:{server.port}/temperature"], env=env)
+    assert done.status == 0 and 18 <= float(done.out) <= 24, done.describe()
+
+
+@case("OPS-51", "an example is built by pkg-config and by find_package against what was installed, and answers")
+def example_against_installed(t):
+    usr = installed(t)
+    lib = libraries(usr)
+    shutil.copy(t.source / "examples" / "sensor.c", t.tmp)
+    env = {"PKG_CONFIG_PATH": str(lib / "pkgconfig"), "LD_LIBRARY_PATH": str(lib)}
+    flags = t.run(["pkg-config", "--cflags", "--libs", "coapsule"], env=env)
+    assert t.run(["cc", "sensor.c", "-o", "by-pkg-config", *flags.out.split()]).status == 0
+    (t.tmp / "CMakeLists.txt").write_text(EXAMPLE)
+    assert t.run(["cmake", "-S", ".", "-B", "c", "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={usr}"], deadline_s=60).status == 0
+    assert t.run(["cmake", "--build", "c"], deadline_s=60).status == 0
+    for program in ("./by-pkg-config", "c/by-cmake"):
+        answers(t, [program], usr / "bin" / "coapsule", env)
+
+
+@case("", "bash completes commands, options, keys and files")
+def completion(t):
+    script = t.source / "packaging" / "completion" / "coapsule.bash"
+
+    def complete(*words):
+        text = f'source "{script}"; COMP_WORDS=({" ".join(words)}); COMP_CWORD={len(words) - 1}; _coapsule; echo "${{COMPREPLY[@]}}"'
+        done = t.run(["bash", "--norc", "-c", text], env={"PATH": f"{t.bin}:{os.environ['PATH']}", "XDG_STATE_HOME": str(t.tmp)})
+        return done.out.split()
+
+    assert t.run([t.command, "key", "new", "phone", "--peer", "door"], env={"XDG_STATE_HOME": str(t.tmp)}).status == 0
+    assert complete("coapsule", "ser") == ["serve"] and "proxy" in complete("coapsule", "''")
+    assert complete("coapsule", "serve", "--dum") == ["--dump-config"]
+    assert complete("coapsule", "get", "--prox") == ["--proxy", "--proxy-uri"]
+    assert complete("coapsule", "key", "im") == ["import"] and complete("coapsule", "key", "show", "p") == ["phone"]
+    assert complete("coapsule", "key", "import", "pho") == ["phone-for-door.cred"]
+    assert complete("coapsule", "serve", "--listen", "pho") == []
+    if shutil.which("zsh"):
+        assert t.run(["zsh", "-n", script.parent / "_coapsule"]).status == 0
+
+
+@case("OPS-49", "make install DESTDIR= writes everything below that folder, and what is there works from there")
 def make_install(t):
     # A copy of the build folder, so that the tests beside this one keep theirs.
     tree = t.tmp / "tree"
     shutil.copytree(t.source, tree, ignore=shutil.ignore_patterns("build*", ".venv", ".git", "__pycache__", "tests"))
     (tree / "tests").mkdir()
     (tree / "tests" / "CMakeLists.txt").write_text("")
+    before = {p.name for p in tree.iterdir()}
     root = t.tmp / "dest"
     env = {"DESTDIR": str(root), "CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 2)}
     done = t.run(["make", "-C", tree, "install", "PREFIX=/opt/coapsule"], env=env, deadline_s=300)
     assert done.status == 0
     assert {p.name for p in root.iterdir()} == {"opt"} and (root / "opt" / "coapsule" / "include" / "coapsule").is_dir()
+    assert not os.path.exists("/opt/coapsule")
+    assert {p.name for p in tree.iterdir()} == before | {"build"}
+    command = root / "opt" / "coapsule" / "bin" / "coapsule"
+    (t.tmp / "door.yaml").write_text("listen: [coap://127.0.0.1:0]\nresources:\n  - { path: /lock, kind: lock }\n")
+    server = t.start([command, "serve", "door.yaml"], ready=r"ready .*:(\d+)$")
+    assert t.run([command, "get", f"coap://127.0.0.1:{server.port}/lock"]).out == "locked"
 
 
 if __name__ == "__main__":
