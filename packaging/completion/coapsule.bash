@@ -5,11 +5,11 @@ _coapsule() {
     local options='' files='' values=''
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W 'get put post delete key serve proxy help --help --version' -- "$cur"))
+        COMPREPLY=($(compgen -W 'get put post delete key serve proxy doctor help --help --version' -- "$cur"))
         return
     fi
     if [ "$command" = help ]; then
-        COMPREPLY=($(compgen -W 'get put post delete key serve proxy events' -- "$cur"))
+        COMPREPLY=($(compgen -W 'get put post delete key serve proxy doctor events' -- "$cur"))
         return
     fi
     if [ "$command" = key ]; then
@@ -26,6 +26,7 @@ _coapsule() {
     'delete') options='-m --method -e --payload -f --file -o --output -t --content-format -A --accept -O --option -N --non -P --proxy --proxy-uri -T --token -B --timeout -v --verbose -q --quiet --json --credential --plain --sealed --state --again --if-match --if-none-match --etag' files='-f|--file|-o|--output|--state' values='-m|--method|-e|--payload|-t|--content-format|-A|--accept|-O|--option|-P|--proxy|--proxy-uri|-T|--token|-B|--timeout|--credential|--if-match|--etag' ;;
     'serve') options='--check-config --dump-config --help-config --listen --state -h --help' files='--state' values='--listen' ;;
     'proxy') options='--check-config --dump-config --help-config -h --help' files='' values='' ;;
+    'doctor') options='--state -h --help' files='--state' values='' ;;
     'key new') options='--state --peer --for --algorithm --hkdf --window --id-context -o --output' files='--state|-o|--output' values='--peer|--for|--algorithm|--hkdf|--window|--id-context' ;;
     'key list') options='--state --json' files='--state' values='' ;;
     'key show') options='--state --secret' files='--state' values='' ;;

@@ -32,4 +32,7 @@ int cps_cmd_serve(int argc, char **argv);
 /** proxy FILE: a forward proxy. */
 int cps_cmd_proxy(int argc, char **argv);
 
+/** doctor [FILE]: what is wrong with configuration, keyring and network. */
+int cps_cmd_doctor(int argc, char **argv);
+
 #endif /* CPS_CLI_CMD_H */

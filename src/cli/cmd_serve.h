@@ -3,6 +3,7 @@
 #ifndef CPS_CLI_CMD_SERVE_H
 #define CPS_CLI_CMD_SERVE_H
 
+#include "cli/cmd_keyring.h"
 #include "cli/kind.h"
 #include "host/conf_daemon.h"
 #include "host/log.h"
@@ -34,6 +35,10 @@ void cps_serve_say(const cps_serve_t *serve, const char *format, ...) __attribut
 
 /** Whether something in the file needs a keyring. */
 bool cps_serve_needs_keys(const cps_conf_daemon_t *conf);
+
+/** The keyring: as named, a relative name in $STATE_DIRECTORY where the service manager gives one; else the keyring of the
+ * commands. `*path` is `out` then, and NULL where nothing needs one. 0, or the exit code with the sentence said. */
+int cps_serve_find_state(const cps_serve_t *serve, char out[CPS_KEYRING_PATH_MAX], const char **path);
 
 /** Names of the contexts, separated by spaces, in memory that the caller frees; NULL: all (or CPS_ERR_MEMORY). */
 CPS_MUST_USE cps_err_t cps_serve_contexts(const cps_conf_daemon_t *conf, char **out);

@@ -79,21 +79,19 @@ bool cps_serve_needs_keys(const cps_conf_daemon_t *conf)
     return needed;
 }
 
-/* The keyring: as named, a relative name in $STATE_DIRECTORY where the service manager gives one; else the keyring of
- * the commands. `*path` stays NULL where nothing needs one. 0, or the exit code. */
-static int find_state(daemon_t *d, const char **path)
+int cps_serve_find_state(const cps_serve_t *serve, char out[CPS_KEYRING_PATH_MAX], const char **path)
 {
-    const char *named = d->serve->state != NULL ? d->serve->state : d->serve->conf.state;
-    const char *folder = d->serve->state == NULL ? getenv("STATE_DIRECTORY") : NULL;
+    const char *named = serve->state != NULL ? serve->state : serve->conf.state;
+    const char *folder = serve->state == NULL ? getenv("STATE_DIRECTORY") : NULL;
     *path = NULL;
-    if (named == NULL && !cps_serve_needs_keys(&d->serve->conf))
+    if (named == NULL && !cps_serve_needs_keys(&serve->conf))
         return 0;
-    *path = d->state;
+    *path = out;
     if (folder == NULL || folder[0] == '\0' || (named != NULL && named[0] == '/'))
-        return cps_keyring_path(COMMAND, named, d->state);
+        return cps_keyring_path(COMMAND, named, out);
     int folder_len = (int)strcspn(folder, ":"); /* systemd may name several */
-    int len = snprintf(d->state, sizeof d->state, "%.*s/%s", folder_len, folder, named != NULL ? named : "keyring.db");
-    if (len > 0 && (size_t)len < sizeof d->state)
+    int len = snprintf(out, CPS_KEYRING_PATH_MAX, "%.*s/%s", folder_len, folder, named != NULL ? named : "keyring.db");
+    if (len > 0 && (size_t)len < CPS_KEYRING_PATH_MAX)
         return 0;
     fprintf(stderr, "%s: the path of the keyring is too long\n", COMMAND);
     return CPS_EXIT_USAGE;
@@ -111,7 +109,7 @@ static int make_server(daemon_t *d)
     static const char *const formats[] = {"text", "json"};
     const cps_conf_daemon_t *conf = &d->serve->conf;
     const char *state = NULL;
-    int status = find_state(d, &state);
+    int status = cps_serve_find_state(d->serve, d->state, &state);
     if (status != 0)
         return status;
     if (!join_listen(d) || cps_serve_contexts(conf, &d->contexts) != CPS_OK)

@@ -31,6 +31,7 @@ static const commandrow_t commands[] = {
     {"store", "check a keyring, and take over one that was moved", cps_cmd_store, false},
     {"serve", "serve resources", cps_cmd_serve, false},
     {"proxy", "forward requests that others send", cps_cmd_proxy, false},
+    {"doctor", "say what is wrong with a configuration, the keyring and the network", cps_cmd_doctor, false},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
