@@ -40,3 +40,5 @@ install(FILES packaging/grafana/coapsule.json packaging/prometheus/coapsule.rule
 install(FILES packaging/completion/coapsule.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
     RENAME coapsule)
 install(FILES packaging/completion/_coapsule DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+install(FILES docs/access.md docs/operation.md docs/threats.md docs/threads.md docs/keyring.md
+    DESTINATION ${CMAKE_INSTALL_DOCDIR})

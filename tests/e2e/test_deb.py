@@ -42,8 +42,8 @@ class Root:
         return done
 
     def files(self):
-        """All paths, but those that dpkg and the tests themselves write."""
-        skipped = ("var/lib/dpkg", "var/cache/ldconfig", "var/log", "proc", "sys", "dev", "run", "tmp", "coapsule.deb")
+        """All paths, but those of dpkg and deb-systemd-helper, backups of passwd and its kin, and what the tests write."""
+        skipped = ("var/lib/dpkg", "var/lib/systemd", "var/cache/ldconfig", "var/log", "proc", "sys", "dev", "run", "tmp", "coapsule.deb")
         found = set()
         for folder, folders, files in os.walk(self.path):
             where = os.path.relpath(folder, self.path)
@@ -51,7 +51,7 @@ class Root:
                 folders.clear()
                 continue
             found |= {os.path.normpath(os.path.join(where, name)) for name in folders + files}
-        return {path for path in found if not path.startswith(skipped)}
+        return {path for path in found if not path.startswith(skipped) and not path.endswith("-")}
 
     def users(self):
         return (self.path / "etc/passwd").read_text()
@@ -107,7 +107,7 @@ def package(t):
     assert state.exists() and "coapsule:x:" in root.users()
     assert not {path for path in left if not path.startswith((STATE, "etc/coapsule", "etc/systemd"))}, left
     root.run("dpkg", "-P", "coapsule")
-    left = {path for path in root.files() - before if not path.endswith("-")}  # passwd- is the backup of passwd
+    left = root.files() - before
     assert not left and "coapsule" not in root.users() and root.users() == users, left
 
 

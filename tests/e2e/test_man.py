@@ -43,6 +43,11 @@ class Story:
         if step.command == "kill %1":
             assert self.beside.pop(0).stop() in (0, -signal.SIGTERM), where
             return
+        if step.command == "kill -HUP %1":
+            mark = self.beside[0].mark()
+            self.beside[0].signal(signal.SIGHUP)
+            self.beside[0].expect(r"\breloaded\b", since=mark)
+            return
         given = "".join(line + "\n" for line in step.given) if step.given else None
         done = self.t.run(["sh", "-c", step.command], input=given, env=self.env)
         assert done.status == step.status, f"{where}: exit {done.status}, the page says {step.status}"

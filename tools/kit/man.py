@@ -15,9 +15,9 @@ r"""The examples of manual pages. A block is marked by a comment in the mdoc sou
 In a page in Markdown the mark is `<!-- example: what it shows -->`, and the block is fenced as ```console.
 
 A line after `$ ` is a command, one that ends in `&` runs beside the rest until the end of the page and is waited for until it
-says that it is ready; `| ` lines are what a command reads; `# exit N` is the status that it shall end with (0 where
-nothing is said); other lines are what it prints, where `...` stands for anything. The blocks of a page are one story: they
-run in order, in one folder.
+says that it is ready (`kill %1` ends the first of them, `kill -HUP %1` lets it read its file again); `| ` lines are what a
+command reads; `# exit N` is the status that it shall end with (0 where nothing is said); other lines are what it prints,
+where `...` stands for anything. The blocks of a page are one story: they run in order, in one folder.
 """
 import re
 from dataclasses import dataclass, field
