@@ -58,7 +58,7 @@ static bool is_proxy(const char *path)
     while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
         found = strncmp(line, "proxy:", 6) == 0;
     if (file != NULL)
-        fclose(file);
+        (void)fclose(file);
     return found;
 }
 

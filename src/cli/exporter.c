@@ -45,7 +45,7 @@ static enum MHD_Result reply_metrics(const cps_exporter_t *e, struct MHD_Connect
     return MHD_NO;
 }
 
-/* size: the signature is libmicrohttpd's */
+/* size: the signature is libmicrohttpd's. NOLINTNEXTLINE(readability-function-size) */
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_len, void **state)
 {
