@@ -14,7 +14,7 @@ _coapsule() {
     fi
     if [ "$command" = key ]; then
         if [ "$COMP_CWORD" = 2 ]; then
-            COMPREPLY=($(compgen -W 'new list show import remove --help' -- "$cur"))
+            COMPREPLY=($(compgen -W 'new list show import rekey remove --help' -- "$cur"))
             return
         fi
         command="key ${COMP_WORDS[2]}"
@@ -27,10 +27,11 @@ _coapsule() {
     'serve') options='--check-config --dump-config --help-config --listen --state -h --help' files='--state' values='--listen' ;;
     'proxy') options='--check-config --dump-config --help-config -h --help' files='' values='' ;;
     'doctor') options='--state -h --help' files='--state' values='' ;;
-    'key new') options='--state --peer --for --algorithm --hkdf --window --id-context -o --output' files='--state|-o|--output' values='--peer|--for|--algorithm|--hkdf|--window|--id-context' ;;
+    'key new') options='--state --peer --for --algorithm --hkdf --window --id-context -o --output --no-rekey' files='--state|-o|--output' values='--peer|--for|--algorithm|--hkdf|--window|--id-context' ;;
     'key list') options='--state --json' files='--state' values='' ;;
     'key show') options='--state --secret' files='--state' values='' ;;
     'key import') options='--state --for --name --unused --next-sequence --weak' files='--state' values='--for|--name|--next-sequence' ;;
+    'key rekey') options='--state' files='--state' values='' ;;
     'key remove') options='--state' files='--state' values='' ;;
     esac
     case "|$values|" in *"|$prev|"*) return ;; esac

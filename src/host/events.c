@@ -68,6 +68,11 @@ static const cps_event_row_t rows[] = {
      "The replay window of a key is lost since the last start, and no challenged request came back "
      "with its Echo (RFC 8613 B.1.2).",
      "the peer knows no Echo and needs new keys, or what it once sent is being sent again"},
+    {"rekey_asked", NULL, "info", "The peer was asked for fresh nonces: the key is being derived anew (RFC 8613 B.2).",
+     NULL},
+    {"rekey_limited", NULL, "info", "More derivations were asked for than may be made in a second: one was left out.",
+     "nothing, if it is rare; somebody who sends these all the time wants to keep this host busy"},
+    {"rekeyed", NULL, "info", "A key was derived anew and took the place of the one before.", NULL},
     {"recovered", NULL, "info", "The replay window of a key is known again.", NULL},
     {"resealed", NULL, "info", "A request of ours was sealed anew with the Echo that was asked for.", NULL},
     {"unauthenticated", NULL, "info",

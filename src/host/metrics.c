@@ -98,7 +98,8 @@ static bool is_drop(cps_note_kind_t kind)
     static const cps_note_kind_t drops[] = {CPS_NOTE_MALFORMED,         CPS_NOTE_BAD_OPTION,  CPS_NOTE_REPLAY,
                                             CPS_NOTE_DECRYPT_FAILED,    CPS_NOTE_NO_CONTEXT,  CPS_NOTE_OSCORE_DECODE,
                                             CPS_NOTE_CHALLENGE_LIMITED, CPS_NOTE_BUDGET_FULL, CPS_NOTE_PEERS_FULL,
-                                            CPS_NOTE_REQUESTS_FULL,     CPS_NOTE_BAD_ANSWER,  CPS_NOTE_UNEXPECTED};
+                                            CPS_NOTE_REQUESTS_FULL,     CPS_NOTE_BAD_ANSWER,  CPS_NOTE_REKEY_LIMITED,
+                                            CPS_NOTE_UNEXPECTED};
     for (size_t i = 0; i < sizeof drops / sizeof drops[0]; i++)
         if (drops[i] == kind)
             return true;
