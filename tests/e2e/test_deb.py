@@ -77,6 +77,8 @@ def answers(t, server):
 
 @case("OPS-50", "the package installs, runs as its own user, upgrades with state and settings, removes, and purges all")
 def package(t):
+    if os.geteuid() != 0:
+        t.skip("only root can make a root of its own")
     made = t.run(["cpack", "-G", "DEB", "--config", t.build / "CPackConfig.cmake", "-B", t.tmp / "made"], deadline_s=300)
     assert made.status == 0, made.describe()
     root = Root(t)
