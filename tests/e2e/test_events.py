@@ -82,14 +82,6 @@ def again(t, form):
     return door(t, RESOURCES + f"log: {{ format: {form} }}\n")
 
 
-@case("", "the table names all that is logged, and what is made from tables is current")
-def current(t):
-    done = t.run([t.source / "tools" / "check-events", t.source])
-    assert done.status == 0, done.describe()
-    done = t.run([t.source / "tools" / "generate", t.source, "--build", t.build])
-    assert done.status == 0, done.describe()  # mended by tools/generate --write
-
-
 @case("", "full pools say so, and which key raises them")
 def full(t):
     (t.tmp / "door.yaml").write_text("listen: [coap://127.0.0.1:0]\nlimits: { exchanges: 1, peers: 16 }\nresources:\n"
