@@ -29,6 +29,8 @@ static const cps_event_row_t rows[] = {
     {"refused", "not fresh", "info", "The request has to prove that it is not old: it was asked for an Echo.",
      "nothing, if the same client comes again at once; a client that never does cannot do Echo (RFC 9175)"},
     {"refused", "no such resource", "info", "Nothing is served at this path.", NULL},
+    {"unobserved", NULL, "debug",
+     "A client no longer observes a resource; `error` says why, ok where it asked for that.", NULL},
     {"failed", NULL, "warning", "A handler gave no answer, or its answer could not be sent.", NULL},
     {"answer_lost", NULL, "info", "A slow thing had its answer ready, and nobody waits for it any more.", NULL},
     {"lock", NULL, "info", "A lock was written.", NULL},
