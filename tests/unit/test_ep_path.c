@@ -268,7 +268,7 @@ static void a_request_that_is_sent_elsewhere_is_refused(void **state)
     rig_in(other, 2, 5683, bytes_of(&sent)); /* as it is */
     uint8_t *host = memmem(sent.bytes, sent.len, "door.local", 10);
     assert_non_null(host);
-    memcpy(host, "gate.local", 10); /* with the other's name */
+    cps_copy(host, "gate.local", 10); /* with the other's name */
     sent.bytes[3] ^= 1U;
     rig_in(other, 2, 5683, bytes_of(&sent));
     assert_true(other->requests == 0 && other->out_count == 2);
