@@ -77,6 +77,46 @@ void cps_chain_get(const cps_chain_store_t *s, const cps_chain_t *chain, uint8_t
     }
 }
 
+cps_err_t cps_chain_append(cps_chain_store_t *s, cps_chain_t *chain, uint32_t *tail, cps_bytes_t bytes)
+{
+    uint64_t whole = (uint64_t)chain->len + bytes.len;
+    if (whole > UINT32_MAX || cps_chain_blocks(whole) - cps_chain_blocks(chain->len) > cps_chain_room(s))
+        return CPS_ERR_FULL;
+    while (bytes.len != 0) {
+        size_t used = chain->len % CPS_CHAIN_DATA;
+        if (used == 0) {
+            uint32_t number = take_block(s);
+            set_next(cps_block_at(s, number), 0);
+            if (chain->first == 0)
+                chain->first = number;
+            else
+                set_next(cps_block_at(s, *tail), number);
+            *tail = number;
+        }
+        size_t part = bytes.len < CPS_CHAIN_DATA - used ? bytes.len : CPS_CHAIN_DATA - used;
+        memcpy((uint8_t *)cps_block_at(s, *tail) + 4 + used, bytes.ptr, part);
+        bytes = cps_bytes(bytes.ptr + part, bytes.len - part);
+        chain->len += (uint32_t)part;
+    }
+    return CPS_OK;
+}
+
+void cps_chain_read(const cps_chain_store_t *s, const cps_chain_t *chain, size_t at, uint8_t *to, size_t len)
+{
+    uint32_t number = chain->first;
+    for (; at >= CPS_CHAIN_DATA && len != 0; at -= CPS_CHAIN_DATA)
+        number = next_of(cps_block_at(s, number));
+    while (len != 0) {
+        const uint8_t *block = cps_block_at(s, number);
+        size_t part = len < CPS_CHAIN_DATA - at ? len : CPS_CHAIN_DATA - at;
+        memcpy(to, block + 4 + at, part);
+        to += part;
+        len -= part;
+        at = 0;
+        number = next_of(block);
+    }
+}
+
 void cps_chain_free(cps_chain_store_t *s, cps_chain_t *chain)
 {
     uint32_t number = chain->first;

@@ -48,6 +48,13 @@ CPS_MUST_USE cps_err_t cps_chain_put(cps_chain_store_t *s, cps_bytes_t bytes, cp
 /** Copy a string out to `to`, which has room for `chain->len` bytes. */
 void cps_chain_get(const cps_chain_store_t *s, const cps_chain_t *chain, uint8_t *to);
 
+/** Add bytes to the end of a stored string. `*tail` is the number of its last block, 0 for the empty one, and is kept by
+ * the caller from call to call. CPS_ERR_FULL, and nothing added, where the budget does not hold them. */
+CPS_MUST_USE cps_err_t cps_chain_append(cps_chain_store_t *s, cps_chain_t *chain, uint32_t *tail, cps_bytes_t bytes);
+
+/** Copy `len` bytes from `at` on out to `to`; both lie inside the string. */
+void cps_chain_read(const cps_chain_store_t *s, const cps_chain_t *chain, size_t at, uint8_t *to, size_t len);
+
 /** Free a string and make it the empty one. */
 void cps_chain_free(cps_chain_store_t *s, cps_chain_t *chain);
 
