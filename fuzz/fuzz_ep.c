@@ -22,8 +22,12 @@ static void tick(drive_t *d)
         demand(cps_ep_deadline(d->ep) > d->now_us);
         drive_work(d);
     }
-    for (size_t i = 0; i < DRIVE_ASKS; i++)
-        demand(d->asks[i].handle == 0 || d->asks[i].deadline_us > d->now_us); /* told in time */
+    for (size_t i = 0; i < DRIVE_ASKS; i++) {
+        const cps_asked_t *asked = cps_pool_find(&d->ep->asked.pool, d->asks[i].handle);
+        cps_time_us_t deadline =
+            asked != NULL && asked->transfer.phase != CPS_TRANSFER_NONE ? asked->deadline_us : d->asks[i].deadline_us;
+        demand(d->asks[i].handle == 0 || deadline > d->now_us); /* told in time; each block has a time of its own */
+    }
 }
 
 static void op_advance(drive_t *d)
@@ -120,6 +124,9 @@ static void describe(drive_t *d, cps_command_request_t *r)
     r->timeout_us = timeouts_us[how >> 6U];
     if ((more & 3U) == 0 && r->code != CPS_GET && r->code != CPS_DELETE)
         r->payload = cps_bytes(payload, (size_t)(more >> 4U) * 75);
+    r->follow = (more & 1U) != 0;
+    r->block_size = (more & 3U) == 3U ? 16 : 0;
+    r->stream = (more & 3U) == 2U && r->code != CPS_GET && r->code != CPS_DELETE;
     if ((more & 12U) == 12U)
         r->token = cps_bytes("token", 5);
     r->context = (more & 12U) != 0 ? d->materials[drive_byte(d, DRIVE_MATERIALS)].handle : 0;

@@ -122,10 +122,12 @@ static void hear(cps_world_t *w, cps_sim_node_t *node, const cps_event_t *event)
     case CPS_EVENT_NOTE:
         cps_sim_say(w, "%s notes %s", cps_sim_role_name(node->role), cps_note_name(event->u.note.kind));
         break;
+    case CPS_EVENT_WANTED:
+    case CPS_EVENT_ABANDONED:
     case CPS_EVENT_NOTIFY:
     case CPS_EVENT_UNOBSERVED:
     case CPS_EVENT_STALE:
-        break; /* nobody observes in these worlds */
+        break; /* nobody observes in these worlds, nor sends bodies in blocks */
     }
 }
 

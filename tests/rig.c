@@ -132,6 +132,14 @@ static void take_event(rig_t *rig, const cps_event_t *event)
     }
     if (take_observer_event(rig, event))
         return;
+    if (event->kind == CPS_EVENT_WANTED) {
+        rig->on_wanted(rig, event);
+        return;
+    }
+    if (event->kind == CPS_EVENT_ABANDONED) {
+        rig->abandoned++;
+        return;
+    }
     rig->last = *event;
     switch (event->kind) {
     case CPS_EVENT_REQUEST:
@@ -141,6 +149,8 @@ static void take_event(rig_t *rig, const cps_event_t *event)
         break;
     case CPS_EVENT_RESPONSE:
         rig->responses++;
+        if (rig->on_response != NULL)
+            rig->on_response(rig, event);
         keep_message(rig, &rig->last.u.response.message);
         break;
     default:

@@ -35,8 +35,8 @@ struct rig {
     size_t out_count;
 
     cps_event_t last; /**< the last REQUEST, RESPONSE or FAILED event, its views into `kept` */
-    uint8_t kept[4096];
-    unsigned requests, responses, failures, jobs, notes[CPS_NOTE_COUNT];
+    uint8_t kept[100000];
+    unsigned requests, responses, failures, jobs, abandoned, notes[CPS_NOTE_COUNT];
     unsigned notifies, unobserved, stales;
     cps_event_t last_observer; /**< the last NOTIFY, UNOBSERVED or STALE event */
     const char *state;         /**< what observers are told: 2.05 with this text (NULL: "hello") */
@@ -49,6 +49,8 @@ struct rig {
     /** Called for each observer whose turn it is; NULL tells `state` at once. */
     void (*on_notify)(rig_t *rig, const cps_event_t *event);
     void (*on_unobserved)(rig_t *rig, const cps_event_t *event); /**< or NULL */
+    void (*on_response)(rig_t *rig, const cps_event_t *event);   /**< beside what `last` shows; may be NULL */
+    void (*on_wanted)(rig_t *rig, const cps_event_t *event);     /**< gives the next piece of a body */
     bool hold_jobs;                                              /**< leases are not granted until rig_grant */
     cps_event_t held_job;
     void *user;

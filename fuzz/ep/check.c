@@ -56,7 +56,7 @@ static void count_asked(const cps_ep_t *ep, count_t *c)
         c->by_state[a->state]++;
         c->tokens += a->token_len != 0;
         c->chains += cps_chain_blocks(a->plain.len) + cps_chain_blocks(a->sealed.len) + cps_chain_blocks(a->echo.len) +
-                     cps_chain_blocks(a->hint_bytes.len);
+                     cps_chain_blocks(a->hint_bytes.len) + cps_chain_blocks(a->body.len);
         demand((cps_heap_when(&ep->asked.heap, i) == CPS_TIME_NEVER) == (a->state == CPS_ASKED_ENDED));
         if (a->tx == CPS_NONE)
             continue;
@@ -196,6 +196,28 @@ static void count_dedup(const cps_ep_t *ep, count_t *c)
     demand(d->blocks.used + d->reserved <= d->blocks.limit);
 }
 
+/* Bodies in blocks: within their limits, each with its bytes. */
+static void check_bodies(const cps_ep_t *ep)
+{
+    const cps_bodies_t *b = &ep->bodies;
+    uint32_t blocks = 0;
+    uint32_t told = length(&b->ended, &b->pool, offsetof(cps_body_t, next), -1);
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < b->pool.touched; i++) {
+        const cps_body_t *body = cps_pool_at(&b->pool, i);
+        if (!cps_pool_live(&b->pool, i))
+            continue;
+        bool ended = body->kind == CPS_BODY_ENDED;
+        live += !ended;
+        blocks += cps_chain_blocks(body->bytes.len);
+        demand((cps_heap_when(&b->heap, i) == CPS_TIME_NEVER) == ended);
+        demand(body->kind != CPS_BODY_PUT_TOGETHER || (body->at == body->bytes.len && body->at <= body->max));
+        demand(body->kind == CPS_BODY_PUT_TOGETHER || body->kind == CPS_BODY_ANSWER || body->bytes.len == 0);
+    }
+    demand(live + told == b->pool.used && blocks == b->bytes.used);
+    demand(live == b->operations.used && live == b->owners.used);
+}
+
 static void check_peers(const cps_ep_t *ep, const count_t *c)
 {
     uint32_t kept = 0;
@@ -260,6 +282,7 @@ void drive_check(const drive_t *d)
     check_peers(ep, &c);
     check_lists(ep, &c);
     check_stats(ep);
+    check_bodies(ep);
     demand(c.tokens == ep->asked.tokens.used);
     demand(c.chains == ep->chains.used && c.answers == ep->answers.used && c.notices == ep->notices.used);
     demand(ep->out_used <= ep->config.output_slots);
@@ -271,6 +294,7 @@ void drive_check_quiet(const drive_t *d)
     demand(!cps_ep_pending(ep) && cps_ep_deadline(ep) == CPS_TIME_NEVER);
     demand(ep->asked.pool.used == 0 && ep->served.pool.used == 0 && ep->retx.pool.used == 0);
     demand(ep->observers.pool.used == 0 && ep->notices.used == 0);
+    demand(ep->bodies.pool.used == 0 && ep->bodies.bytes.used == 0);
     demand(ep->answers.used == 0 && ep->waiting_count == 0 && ep->out_used == 0 && ep->note_used == 0);
     for (size_t i = 0; i < DRIVE_ASKS; i++)
         demand(d->asks[i].handle == 0); /* each was told how it ended */

@@ -166,7 +166,11 @@ static void configure(drive_t *d)
                                   .challenge_rate = (c & 16U) != 0 ? 1 : 10,
                                   .observers = 1 + few[a >> 2U & 3U],
                                   .observers_per_peer = 2,
-                                  .notice_bytes = 4096};
+                                  .notice_bytes = 4096,
+                                  .body_max = 200,
+                                  .bodies = 4,
+                                  .bodies_each = 2,
+                                  .body_bytes = (c & 2U) != 0 ? 256 : 4096};
     if ((c & 32U) != 0)
         d->config.transmission.probing_rate = 1000;
 }

@@ -233,6 +233,7 @@ bool drive_reply(drive_t *d, drive_open_t *open)
 {
     static const uint8_t codes[] = {CPS_CONTENT,      CPS_CHANGED,     CPS_VALID, CPS_NOT_FOUND,
                                     CPS_UNAUTHORIZED, CPS_BAD_GATEWAY, CPS_EMPTY, CPS_GET};
+    static const cps_body_step_t steps[] = {CPS_BODY_OVER, CPS_BODY_OVER, CPS_BODY_KEEP, CPS_BODY_HAND_ON};
     uint8_t values[512];
     uint8_t payload[1200];
     cps_option_t list[8];
@@ -247,7 +248,11 @@ bool drive_reply(drive_t *d, drive_open_t *open)
                                             .payload = cps_bytes(payload, payload_of(d, payload, sizeof payload)),
                                             .refused = (first & 16U) != 0,
                                             .observe = (first & 64U) != 0,
-                                            .observer_user = OBSERVER_USER};
+                                            .observer_user = OBSERVER_USER,
+                                            .step = steps[first >> 6U],
+                                            .body_user = 1};
+    if (command.u.reply.step != CPS_BODY_OVER && (first & 1U) == 0)
+        command.u.reply.code = CPS_CONTINUE;
     cps_handle_t observer = 0;
     cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, &observer);
     demand(err == CPS_OK || is_refusal(err));
@@ -316,6 +321,10 @@ static void hear_response(drive_t *d, const cps_event_t *event)
         keep_ask(d, event->handle, r->user, r->context);
         return;
     }
+    if (r->more) {
+        demand(r->context == ask_of(d, event->handle).context); /* each block as the first was asked for (BLK-40) */
+        return;
+    }
     close_ask(d, event->handle, r->user, r->context); /* what was asked sealed is answered sealed (OSC-66) */
 }
 
@@ -349,6 +358,20 @@ static void hear_job(drive_t *d, const cps_event_t *event)
         drive_grant(d, place, CPS_OK, false);
 }
 
+/* A piece of what was asked for, sometimes of the wrong length. */
+static void hear_wanted(drive_t *d, const cps_event_t *event)
+{
+    static const uint8_t bytes[1024];
+    const cps_event_wanted_t *w = &event->u.wanted;
+    unsigned how = drive_byte(d, 8);
+    size_t len = how == 0 ? w->size - 1 : w->size;
+    demand(w->size >= 16 && w->size <= sizeof bytes);
+    cps_command_t command = {.kind = CPS_COMMAND_PIECE,
+                             .u.piece = {.request = event->handle, .bytes = cps_bytes(bytes, len), .last = how < 3}};
+    cps_err_t err = cps_ep_submit(d->ep, d->now_us, &command, NULL);
+    demand(err == CPS_OK || err == CPS_ERR_FULL);
+}
+
 void drive_hear(drive_t *d, const cps_event_t *event)
 {
     switch (event->kind) {
@@ -366,6 +389,12 @@ void drive_hear(drive_t *d, const cps_event_t *event)
         break;
     case CPS_EVENT_NOTE:
         demand(event->u.note.kind < CPS_NOTE_COUNT && cps_note_name(event->u.note.kind)[0] != '\0');
+        break;
+    case CPS_EVENT_WANTED:
+        hear_wanted(d, event);
+        break;
+    case CPS_EVENT_ABANDONED:
+        demand(event->u.abandoned.user == 1);
         break;
     case CPS_EVENT_NOTIFY:
         hear_turn(d, event);

@@ -40,6 +40,11 @@ static const option_row_t rows[] = {
     {65000, 1, "x"}, /* elective */
     {CPS_OPT_ECHO, 12, "not an Echo!"},
     {CPS_OPT_REQUEST_TAG, 1, "t"},
+    {CPS_OPT_BLOCK1, 1, "\x08"}, /* blocks of 16 bytes: the first, the second, the third and last */
+    {CPS_OPT_BLOCK1, 1, "\x18"},
+    {CPS_OPT_BLOCK1, 1, "\x20"},
+    {CPS_OPT_BLOCK2, 1, "\x10"},
+    {CPS_OPT_BLOCK2, 1, "\x18"},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof rows[0])

@@ -16,7 +16,7 @@
  * It never reads a clock, a file, a socket or the system's randomness. `now` is in microseconds and given by the
  * caller; one that is earlier than the last counts as the last. Views in an event live until the next cps_ep_event,
  * datagrams of an input until the caller's loop above has ended. An endpoint belongs to one thread at a time.
- */
+ */ /* size: what an endpoint takes and tells is read in one piece */
 #ifndef COAPSULE_CORE_H
 #define COAPSULE_CORE_H
 
@@ -103,6 +103,13 @@ typedef struct cps_ep_config {
     size_t notice_bytes;         /**< budget for notifications that were not acknowledged yet (256 KiB) */
     uint64_t observe_check_us; /**< an observer has to acknowledge one notification in so long (24 h, RFC 7641 §4.5) */
     uint64_t observe_renew_us; /**< our sealed observations are registered anew after so long (1 h, RFC 8613 §7.3) */
+    uint32_t block_size;       /**< largest block of a body, 16 to 1,024 (1,024) */
+    uint32_t body_max;         /**< largest body of a request that is put together here, in bytes (64 KiB) */
+    uint32_t bodies;           /**< bodies under way at once: requests' and kept answers' (64); a quarter is for sealed
+                                      ones */
+    uint32_t bodies_each;      /**< so many an endpoint, or an OSCORE context (4) */
+    size_t body_bytes;         /**< budget for all of them (1 MiB) */
+    uint64_t body_age_us;      /**< forgotten so long after their last block (EXCHANGE_LIFETIME, RFC 7959 §2.5) */
     uint32_t token_max;   /**< longest token that a request may have (64); longer ones get 4.00 (RFC 8974). 8: those
                                  of more than 8 bytes are format errors, as in RFC 7252 */
     bool context_lookup;  /**< ask by CPS_JOB_CONTEXT for contexts that are not here */
@@ -187,6 +194,21 @@ typedef enum cps_observe {
     CPS_OBSERVE_DEREGISTER /**< Observe 1: no more; the observation is over already */
 } cps_observe_t;
 
+/**
+ * Where a request stands in the transfer of bodies by blocks (RFC 7959); zero for one that is whole in itself.
+ *
+ * With `more`, the payload is the first block of a body (`offset` 0), or the next one of a body that is handed on. The
+ * reply says how it goes on: see cps_command_reply_t.step. A body that is put together comes as one request in the end.
+ */
+typedef struct cps_event_body {
+    uint32_t offset;      /**< where the payload stands in the body: not 0 only in one that is handed on */
+    bool more;            /**< blocks are to come */
+    uint32_t size;        /**< of the whole, as the client says (Size1); 0: not said. A hint */
+    uint64_t user;        /**< `body_user` of the reply to the block before */
+    uint32_t wanted;      /**< of the answer: where the block that is asked for begins (Block2) */
+    uint32_t wanted_size; /**< and how long it will be at most */
+} cps_event_body_t;
+
 /** A request for the application. Answer it with CPS_COMMAND_REPLY, now or later. */
 typedef struct cps_event_request {
     cps_path_t path;
@@ -201,7 +223,13 @@ typedef struct cps_event_request {
     bool verified; /**< unprotected: its Echo is one of ours and proves the address. A proxy does not pass it on
                         (RFC 9175 §2.3) */
     bool echo_old; /**< unprotected: its Echo is one of ours, but too old to prove anything */
+    cps_event_body_t body;
 } cps_event_request_t;
+
+/** A body that was handed on block by block never came to its end: too old, started anew, or without room. */
+typedef struct cps_event_abandoned {
+    uint64_t user; /**< `body_user` of the last reply to it */
+} cps_event_abandoned_t;
 
 /** A response to a request of ours. */
 typedef struct cps_event_response {
@@ -216,6 +244,9 @@ typedef struct cps_event_response {
     bool repeated;  /**< the request was repeated with Echo before */
     bool observing; /**< the server notifies: more responses to this request follow, each newer than the one before; the
                          request stays open */
+    bool more;      /**< of an answer in blocks: this is one, and the next is asked for by itself (with `follow`) */
+    uint32_t offset; /**< where the payload stands in the body */
+    uint32_t size;   /**< of the whole body, as the server says (Size2); 0: not said. A hint */
 } cps_event_response_t;
 
 /** An observer of ours, or an observation. */
@@ -226,6 +257,14 @@ typedef struct cps_event_observer {
                         CPS_ERR_NOT_FRESH: its address was never proven; CPS_ERR_CANCELED: its context was removed;
                         CPS_ERR_SEQ_EXHAUSTED: its context has no numbers any more */
 } cps_event_observer_t;
+
+/** The next piece of a streamed body is wanted: answer with CPS_COMMAND_PIECE. `offset` goes back to 0 where the server
+ * wants the body from its start again. */
+typedef struct cps_event_wanted {
+    uint64_t user;   /**< the request's `user` */
+    uint32_t offset; /**< in the body */
+    uint32_t size;   /**< bytes at most; fewer only at the end */
+} cps_event_wanted_t;
 
 /** What an unauthenticated message said of a sealed request: a hint, nothing more. */
 typedef enum cps_hint {
@@ -304,6 +343,8 @@ typedef enum cps_note_kind {
     CPS_NOTE_REKEY_ASKED,       /**< the peer was asked for fresh nonces (RFC 8613 appendix B.2, response #1) */
     CPS_NOTE_REKEY_LIMITED,     /**< over the rate of derivations for requests of others: dropped */
     CPS_NOTE_REKEYED,           /**< a context was put in place of the one before */
+    CPS_NOTE_BODIES_FULL,       /**< no room for another body in blocks */
+    CPS_NOTE_BODY_BROKEN,       /**< a block did not fit the body before it: 4.08, nothing joined */
     CPS_NOTE_COUNT
 } cps_note_kind_t;
 
@@ -326,8 +367,10 @@ typedef enum cps_event_kind {
     CPS_EVENT_NOTE,
     CPS_EVENT_NOTIFY,     /**< it is an observer's turn: give the present state with CPS_COMMAND_NOTIFY, now or later */
     CPS_EVENT_UNOBSERVED, /**< an observer is gone; its handle is stale */
-    CPS_EVENT_STALE /**< the last notification of an observation of ours is older than its Max-Age: it is not current
+    CPS_EVENT_STALE, /**< the last notification of an observation of ours is older than its Max-Age: it is not current
                                any more (RFC 7641 §3.3.1). The endpoint registers again by itself */
+    CPS_EVENT_WANTED,
+    CPS_EVENT_ABANDONED
 } cps_event_kind_t;
 
 typedef struct cps_event {
@@ -340,6 +383,8 @@ typedef struct cps_event {
         cps_event_job_t job;
         cps_event_note_t note;
         cps_event_observer_t observer; /**< NOTIFY, UNOBSERVED, STALE */
+        cps_event_wanted_t wanted;
+        cps_event_abandoned_t abandoned;
     } u;
 } cps_event_t;
 
@@ -368,9 +413,27 @@ typedef struct cps_command_request {
                              one in the last hour; CPS_ERR_BUSY: not now */
     cps_bytes_t state; /**< up to 48 bytes */
     cps_handle_t context; /**< seal with this one; 0: unprotected */
-    uint64_t timeout_us;  /**< for all of it, repeats included (MAX_TRANSMIT_WAIT) */
+    uint64_t timeout_us;  /**< for all of it, repeats included; of a body in blocks for each (MAX_TRANSMIT_WAIT) */
     uint64_t user;        /**< comes back in events */
+    bool follow;          /**< an answer in blocks: fetch them all, one RESPONSE event each */
+    bool stream;          /**< the payload is asked for piece by piece: CPS_EVENT_WANTED */
+    uint32_t body_size;   /**< of a streamed body: its length for the server (Size1); 0: not known */
+    uint32_t block_size;  /**< 16 to 1,024: no larger blocks either way, and said at once; 0: the configured size */
 } cps_command_request_t;
+
+/** The next piece of a streamed body: as many bytes as were wanted, fewer only in the last. */
+typedef struct cps_command_piece {
+    cps_handle_t request;
+    cps_bytes_t bytes;
+    bool last;
+} cps_command_piece_t;
+
+/** What becomes of a body of which more blocks are to come. */
+typedef enum cps_body_step {
+    CPS_BODY_OVER, /**< nothing: this is the answer, and what came is not kept */
+    CPS_BODY_KEEP, /**< with 2.31, to the first block: put it together here; it comes whole */
+    CPS_BODY_HAND_ON /**< the block was taken: hand on the next. 2.31, or another 2.xx where the block was acted on already */
+} cps_body_step_t;
 
 /** The answer to a request event, or the present state for an observer whose turn it is. */
 typedef struct cps_command_reply {
@@ -387,6 +450,12 @@ typedef struct cps_command_reply {
     bool non_confirmable;   /**< CPS_COMMAND_NOTIFY: may go as NON, where nothing demands a CON */
     bool kept; /**< the caller has the answer still if this one cannot go: CPS_ERR_NOT_FRESH where it is too large for
                        an address that proved nothing */
+    cps_body_step_t step; /**< CPS_ERR_FULL: there is no room for the body; the request is still open */
+    uint32_t body_max;    /**< CPS_BODY_KEEP: no longer than this (the configured one) */
+    uint64_t body_user;   /**< CPS_BODY_HAND_ON: comes back with the next block, or when there will be none */
+    bool slice;           /**< the payload is a part of a larger body: the wanted block, or more around it */
+    uint32_t offset;      /**< where it stands in the body */
+    uint32_t total;       /**< length of the body */
 } cps_command_reply_t;
 
 typedef struct cps_command_job_done {
@@ -411,7 +480,8 @@ typedef enum cps_command_kind {
     CPS_COMMAND_CHANGED,   /**< what an observer observes has changed: its turn comes, as soon as it may be told */
     CPS_COMMAND_NOTIFY,    /**< the present state, after CPS_EVENT_NOTIFY; an error code ends the observation */
     CPS_COMMAND_UNOBSERVE, /**< forget an observer without a word to it; the UNOBSERVED event follows */
-    CPS_COMMAND_JOB_DONE
+    CPS_COMMAND_JOB_DONE,
+    CPS_COMMAND_PIECE /**< a piece of a body, as CPS_EVENT_WANTED asks */
 } cps_command_kind_t;
 
 typedef struct cps_command {
@@ -420,6 +490,7 @@ typedef struct cps_command {
         cps_command_request_t request;
         cps_command_reply_t reply; /**< REPLY, NOTIFY */
         cps_command_job_done_t job_done;
+        cps_command_piece_t piece;
         cps_handle_t handle; /**< CANCEL, END, CHALLENGE, DEFER, IGNORE, DROP, CHANGED, UNOBSERVE */
     } u;
 } cps_command_t;
@@ -486,6 +557,8 @@ CPS_API CPS_MUST_USE cps_err_t cps_ep_context_state(const cps_ep_t *ep, cps_hand
 typedef struct cps_ep_stats {
     uint32_t peers, contexts, requests_in, requests_out, waiting;
     uint32_t observers;
+    uint32_t bodies; /**< under way */
+    size_t body_bytes, body_limit;
     size_t dedup_bytes, dedup_limit;
     uint64_t evicted_plain_safe; /**< remembered plain GET and FETCH given up for room */
     uint64_t evicted_sealed;

@@ -72,6 +72,7 @@ typedef enum cps_err {
     CPS_ERR_SILENT,          /**< the peer did not answer lately: it may not be asked again so soon */
     CPS_ERR_RESET,           /**< the peer rejected the message with Reset */
     CPS_ERR_OUTCOME_UNKNOWN, /**< no genuine answer: the request may or may not have been carried out */
+    CPS_ERR_BODY_CHANGED,    /**< the body changed while it was carried, or its blocks do not fit together */
     CPS_ERR_SECURITY,        /**< could not be sealed, opened or proven fresh: nothing was delivered */
     CPS_ERR_FORBIDDEN,       /**< the policy of the resource says no */
     CPS_ERR_COUNT            /**< the number of errors; never returned */

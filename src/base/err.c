@@ -75,6 +75,8 @@ static const errrow_t rows[CPS_ERR_COUNT] = {
          CPS_REACT_CODE, CPS_GATEWAY_TIMEOUT, NULL),
     LOCAL(RESET, "reset", 6, "the peer rejected the message"),
     LOCAL(OUTCOME_UNKNOWN, "outcome_unknown", 6, "no genuine answer: the request may or may not have been carried out"),
+    LOCAL(BODY_CHANGED, "body_changed", 6,
+          "the body changed while it was carried, or its blocks do not fit together; no part of it counts"),
     LOCAL(SECURITY, "security", 7, "could not be sealed, opened or proven fresh; nothing was delivered"),
     PEER(FORBIDDEN, "forbidden", 7, "not allowed", CPS_REACT_CODE, CPS_FORBIDDEN, NULL),
 };

@@ -34,8 +34,9 @@ static cps_err_t check(const cps_ep_t *ep, const cps_command_request_t *r)
         return CPS_ERR_ARGUMENT; /* RFC 7252 §5.5: no payload is defined for these (REQ-15) */
     if ((r->path.flags & CPS_PATH_MULTICAST) != 0)
         return CPS_ERR_UNSUPPORTED; /* group requests have rules of their own (RFC 7252 §8) */
-    if (r->context == 0)
-        return CPS_OK;
+    cps_err_t err = cps_ask_check_blocks(ep, r);
+    if (err != CPS_OK || r->context == 0)
+        return err;
     const cps_oscore_entry_t *entry = cps_ep_context(ep, r->context);
     if (entry == NULL)
         return CPS_ERR_STALE;
@@ -88,9 +89,14 @@ static cps_err_t keep_plain(cps_ep_t *ep, cps_asked_t *asked, const cps_command_
     cps_writer_t ow = cps_writer(ep->extra, ep->config.message_max);
     cps_opt_writer_t options = cps_opt_writer(&ow);
     cps_opt_put_list(&options, list, count);
-    cps_msg_t msg = {.code = r->code, .options = cps_written(&ow), .payload = r->payload};
+    cps_msg_t msg = {.code = r->code, .options = cps_written(&ow)};
+    cps_err_t err = cps_ask_take_blocks(ep, asked, r, cps_msg_len(&msg));
+    if (err != CPS_OK)
+        return err;
+    if (!cps_ask_wants_blocks(ep, r))
+        msg.payload = r->payload;
     size_t overhead = CPS_TOKEN_MAX + (r->context != 0 ? CPS_EP_OVERHEAD : 0);
-    if (ow.failed || r->payload.len > cps_ep_payload_max(ep) || cps_msg_len(&msg) + overhead > ep->config.message_max)
+    if (ow.failed || msg.payload.len > cps_ep_payload_max(ep) || cps_msg_len(&msg) + overhead > ep->config.message_max)
         return CPS_ERR_TOO_LARGE;
     cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
     cps_msg_write(&w, &msg);
@@ -124,7 +130,8 @@ static void fill(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *
     asked->observe = asks_to_observe(r);
     asked->context = r->context;
     asked->user = r->user;
-    asked->deadline_us = ep->now_us + timeout_of(ep, r);
+    asked->timeout_us = timeout_of(ep, r);
+    asked->deadline_us = ep->now_us + asked->timeout_us;
 }
 
 cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps_handle_t *handle)
@@ -154,6 +161,10 @@ cps_err_t cps_ask_submit(cps_ep_t *ep, const cps_command_request_t *request, cps
     if (handle != NULL)
         *handle = cps_pool_handle(&ep->asked.pool, asked);
     cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), asked->deadline_us);
+    if (request->stream) {
+        cps_ask_want(ep, asked);
+        return CPS_OK;
+    }
     asked->state = CPS_ASKED_QUEUED;
     cps_asked_push(&ep->asked, &peer->queue, asked);
     cps_ask_pump(ep, peer);
@@ -231,6 +242,10 @@ void cps_ask_detach(cps_ep_t *ep, cps_asked_t *asked)
     case CPS_ASKED_ENDED:
         cps_asked_unlink(&ep->asked, &ep->ended, asked);
         break;
+    case CPS_ASKED_WANTED:
+        cps_asked_unlink(&ep->asked, &ep->wanted, asked);
+        break;
+    case CPS_ASKED_PIECE:
     case CPS_ASKED_SENT:
         break;
     }
@@ -252,6 +267,7 @@ static void make_way(cps_ep_t *ep, cps_asked_t *asked)
 static void give(cps_ep_t *ep, cps_asked_t *asked)
 {
     cps_peer_t *peer = peer_of(ep, asked);
+    cps_ask_untag(ep, asked, false);
     cps_asked_give(&ep->asked, asked, &ep->chains);
     cps_peer_unref(&ep->peers, peer);
 }

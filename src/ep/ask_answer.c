@@ -53,7 +53,6 @@ static void keep_echo(cps_ep_t *ep, cps_chain_t *place, cps_bytes_t echo)
 
 void cps_ask_requeue(cps_ep_t *ep, cps_asked_t *asked)
 {
-    cps_peer_t *peer = peer_of(ep, asked);
     asked->hint = CPS_HINT_NONE; /* what was hinted concerned the transmission before */
     asked->hint_until_us = CPS_TIME_NEVER;
     bool keeps_token = asked->own_token || asked->observing; /* RFC 7641 §3.3.1: registered again under the same one */
@@ -61,10 +60,7 @@ void cps_ask_requeue(cps_ep_t *ep, cps_asked_t *asked)
         cps_ask_fail(ep, asked, CPS_ERR_FULL, CPS_OK);
         return;
     }
-    cps_heap_set(&ep->asked.heap, cps_asked_index(&ep->asked, asked), asked->deadline_us);
-    asked->state = CPS_ASKED_QUEUED;
-    cps_asked_push_front(&ep->asked, &peer->queue, asked);
-    cps_ask_pump(ep, peer);
+    cps_ask_again(ep, asked);
 }
 
 static void repeat(cps_ep_t *ep, cps_asked_t *asked, const cps_inbound_t *in, cps_bytes_t echo)
@@ -94,15 +90,19 @@ static void fill(const cps_ep_t *ep, const cps_inbound_t *in, cps_event_t *event
     r->round_trip_us = asked->observing && !asked->renewing ? 0 : ep->now_us - asked->sent_us;
     r->own_partial_iv = in->own_piv;
     r->repeated = asked->repeated;
+    (void)cps_msg_option_uint(&in->msg, CPS_OPT_SIZE2, &r->size);
 }
 
-/* What an answer settles beside its request. */
+/* What an authentic answer says beside what it answers. */
 static void settle(cps_ep_t *ep, const cps_inbound_t *in)
 {
     cps_bytes_t echo;
-    if (in->entry != NULL && cps_msg_option(&in->msg, CPS_OPT_ECHO, &echo))
+    if (in->entry == NULL)
+        return;
+    cps_ask_tags_reach(ep, in->entry, in->asked->partial_iv);
+    if (cps_msg_option(&in->msg, CPS_OPT_ECHO, &echo))
         keep_echo(ep, &in->entry->echo, echo); /* inner to inner of the same context (ECHO-10) */
-    if (in->entry != NULL && in->entry->recovering == cps_asked_index(&ep->asked, in->asked))
+    if (in->entry->recovering == cps_asked_index(&ep->asked, in->asked))
         cps_ask_release_held(ep, in->entry);
 }
 
@@ -120,10 +120,38 @@ static void complete(cps_ep_t *ep, cps_inbound_t *in)
 {
     cps_asked_t *asked = in->asked;
     cps_peer_t *peer = peer_of(ep, asked);
-    settle(ep, in);
+    cps_ask_untag(ep, asked, true);
     cps_asked_give(&ep->asked, asked, &ep->chains);
     cps_ask_pump(ep, peer);
     cps_peer_unref(&ep->peers, peer);
+}
+
+/* An answer that is one: the end, or a step from one block to the next (RFC 7959). */
+static cps_verdict_t deliver(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
+{
+    cps_asked_t *asked = in->asked;
+    uint32_t offset = asked->transfer.phase == CPS_TRANSFER_DOWN ? asked->transfer.down : 0;
+    switch (cps_transfer_take(&asked->transfer, &in->msg)) {
+    case CPS_TRANSFER_GO_ON:
+        cps_ask_next(ep, asked);
+        return CPS_TAKEN;
+    case CPS_TRANSFER_BROKEN:
+        cps_ep_note(ep, CPS_NOTE_BODY_BROKEN, &in->datagram->path, in->entry, offset);
+        cps_ask_fail(ep, asked, CPS_ERR_BODY_CHANGED, CPS_OK);
+        return CPS_TAKEN;
+    case CPS_TRANSFER_PART:
+        fill(ep, in, event);
+        event->u.response.more = true;
+        event->u.response.offset = offset;
+        cps_ask_next(ep, asked);
+        return CPS_EVENT;
+    case CPS_TRANSFER_WHOLE:
+        break;
+    }
+    fill(ep, in, event);
+    event->u.response.offset = offset;
+    complete(ep, in);
+    return CPS_EVENT;
 }
 
 cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event)
@@ -157,10 +185,11 @@ cps_verdict_t cps_ask_answered(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *eve
     case DELIVER:
         break;
     }
+    if (observing != CPS_OBSERVING_NEXT) {
+        settle(ep, in);
+        return deliver(ep, in, event);
+    }
     fill(ep, in, event);
-    if (observing == CPS_OBSERVING_NEXT)
-        keep_open(ep, in, event);
-    else
-        complete(ep, in);
+    keep_open(ep, in, event);
     return CPS_EVENT;
 }

@@ -35,14 +35,15 @@ static cps_err_t plain_of(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *
     cps_chain_get(&ep->chains, &asked->plain, ep->build);
     cps_err_t err = cps_msg_parse(cps_bytes(ep->build, asked->plain.len), msg);
     cps_chain_t *echo = asked->with_echo ? &asked->echo : (entry != NULL ? &entry->echo : NULL);
-    if (err != CPS_OK || echo == NULL || echo->len == 0)
+    if (err != CPS_OK)
         return err;
     uint8_t value[CPS_ECHO_VALUE_MAX];
-    cps_chain_get(&ep->chains, echo, value);
-    cps_writer_t w = cps_writer(ep->extra, ep->take_max + CPS_EP_OVERHEAD);
-    err = with_option(msg, CPS_OPT_ECHO, cps_bytes(value, echo->len), &w, msg);
-    cps_chain_free(&ep->chains, echo);
-    return err;
+    size_t len = echo != NULL ? echo->len : 0;
+    if (len != 0) {
+        cps_chain_get(&ep->chains, echo, value);
+        cps_chain_free(&ep->chains, echo);
+    }
+    return cps_ask_compose(ep, asked, cps_bytes(value, len), msg);
 }
 
 static cps_err_t seal(cps_ep_t *ep, cps_asked_t *asked, cps_oscore_entry_t *entry, uint64_t number, cps_msg_t *msg,
@@ -148,6 +149,17 @@ static bool has_to_wait(const cps_ep_t *ep, const cps_asked_t *asked, const cps_
     return others || cps_rekey_holds(ep, asked, entry);
 }
 
+/* A body in many blocks has used all Message IDs of EXCHANGE_LIFETIME (RFC 7252 §4.4): the clock brings the next one. */
+static void wait_for_mid(cps_ep_t *ep, cps_asked_t *asked)
+{
+    uint32_t index = cps_asked_index(&ep->asked, asked);
+    cps_time_us_t soon = ep->now_us + ep->peers.mid_tick_us;
+    cps_ask_detach(ep, asked);
+    asked->state = CPS_ASKED_QUEUED;
+    cps_asked_push_front(&ep->asked, &peer_of(ep, asked)->queue, asked);
+    cps_heap_set(&ep->asked.heap, index, soon < asked->deadline_us ? soon : asked->deadline_us);
+}
+
 void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
 {
     cps_oscore_entry_t *entry = cps_ep_context(ep, asked->context);
@@ -162,13 +174,18 @@ void cps_ask_start(cps_ep_t *ep, cps_asked_t *asked)
         cps_ask_hold(ep, asked, entry);
         return;
     }
-    cps_err_t err = entry != NULL ? cps_rekey_number(ep, asked, entry, &number) : CPS_OK;
+    cps_ask_tag(ep, asked);
+    cps_err_t err = cps_peer_mid(&ep->peers, peer_of(ep, asked), ep->now_us, &mid);
+    if (err == CPS_ERR_BUSY && cps_transfer_is_split(&asked->transfer)) {
+        wait_for_mid(ep, asked);
+        return;
+    }
+    if (err == CPS_OK && entry != NULL)
+        err = cps_rekey_number(ep, asked, entry, &number);
     if (err == CPS_ERR_WAIT) {
         wait_for_lease(ep, asked);
         return;
     }
-    if (err == CPS_OK)
-        err = cps_peer_mid(&ep->peers, peer_of(ep, asked), ep->now_us, &mid);
     cps_writer_t out = cps_out_begin(ep);
     if (err == CPS_OK)
         err = write_message(ep, asked, entry, number, mid, &out);

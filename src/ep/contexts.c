@@ -40,6 +40,7 @@ cps_err_t cps_ep_context_add(cps_ep_t *ep, const cps_context_t *given, cps_handl
         cps_oscore_window_restore(&entry->ctx.window, context->window_next, context->window_seen);
     else
         cps_oscore_window_forget(&entry->ctx.window);
+    cps_ask_tags_begin(ep, entry, context->next_number);
     *handle = cps_pool_handle(&ep->contexts.pool, entry);
     return CPS_OK;
 }
@@ -51,8 +52,10 @@ cps_err_t cps_ep_context_remove(cps_ep_t *ep, cps_handle_t context)
         return CPS_ERR_STALE;
     for (uint32_t i = 0; i < ep->asked.pool.touched; i++) {
         cps_asked_t *asked = cps_asked_at(&ep->asked, i);
-        if (cps_pool_live(&ep->asked.pool, i) && asked->context == context)
-            cps_ask_fail(ep, asked, CPS_ERR_CANCELED, CPS_OK);
+        if (!cps_pool_live(&ep->asked.pool, i) || asked->context != context)
+            continue;
+        cps_ask_untag(ep, asked, false);
+        cps_ask_fail(ep, asked, CPS_ERR_CANCELED, CPS_OK);
     }
     cps_rekey_drop(ep, entry);
     cps_serve_refused(ep, context);

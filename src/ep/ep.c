@@ -4,24 +4,51 @@
 
 #include "base/sized.h"
 
-#define EVICT_MAX 64 /* remembered exchanges given up for one new peer, at most */
+#define BODY_MAX  (1U << 30U) /* what Block1 can number (RFC 7959 §2.2) */
+#define EVICT_MAX 64          /* remembered exchanges given up for one new peer, at most */
 #define HOUR_US   3600000000ULL
 #define DAY_US    (24 * HOUR_US) /* RFC 7641 §4.5 */
 
 /* What an endpoint that opens messages understands (RFC 7252 §5.4.1); others, if critical, get 4.02. */
 static const uint16_t handled_numbers[] = {
-    CPS_OPT_IF_MATCH,      CPS_OPT_URI_HOST,  CPS_OPT_ETAG,     CPS_OPT_IF_NONE_MATCH,  CPS_OPT_URI_PORT,
-    CPS_OPT_LOCATION_PATH, CPS_OPT_OSCORE,    CPS_OPT_URI_PATH, CPS_OPT_CONTENT_FORMAT, CPS_OPT_MAX_AGE,
-    CPS_OPT_URI_QUERY,     CPS_OPT_HOP_LIMIT, CPS_OPT_ACCEPT,   CPS_OPT_LOCATION_QUERY, CPS_OPT_PROXY_URI,
-    CPS_OPT_PROXY_SCHEME,  CPS_OPT_SIZE1,     CPS_OPT_ECHO,     CPS_OPT_NO_RESPONSE,    CPS_OPT_OBSERVE,
+    CPS_OPT_IF_MATCH,      CPS_OPT_URI_HOST,    CPS_OPT_ETAG,        CPS_OPT_IF_NONE_MATCH,  CPS_OPT_URI_PORT,
+    CPS_OPT_LOCATION_PATH, CPS_OPT_OSCORE,      CPS_OPT_URI_PATH,    CPS_OPT_CONTENT_FORMAT, CPS_OPT_MAX_AGE,
+    CPS_OPT_URI_QUERY,     CPS_OPT_HOP_LIMIT,   CPS_OPT_ACCEPT,      CPS_OPT_LOCATION_QUERY, CPS_OPT_PROXY_URI,
+    CPS_OPT_PROXY_SCHEME,  CPS_OPT_SIZE1,       CPS_OPT_ECHO,        CPS_OPT_BLOCK1,         CPS_OPT_BLOCK2,
+    CPS_OPT_SIZE2,         CPS_OPT_REQUEST_TAG, CPS_OPT_NO_RESPONSE, CPS_OPT_OBSERVE,
 };
 
 static bool valid_limits(const cps_ep_config_t *c)
 {
     return c->message_max >= 2 * CPS_EP_HEADERS && c->message_max <= 60000 && c->output_slots > CPS_EP_OUTPUT_SPARE &&
            c->token_max >= CPS_TOKEN_MAX && c->token_max <= c->message_max / 2 && c->peers > 1 && c->requests_in > 0 &&
-           c->requests_out > 0 && c->amplification > 0 && c->observe_check_us <= DAY_US &&
+           c->requests_out > 0 && c->amplification > 0 && c->block_size >= CPS_BLOCK_SIZE_MIN && c->bodies > 1 &&
+           c->bodies_each > 0 && c->body_max <= BODY_MAX && c->observe_check_us <= DAY_US &&
            c->notice_bytes >= (size_t)2 * (c->message_max + CPS_EP_OVERHEAD);
+}
+
+/* Times and budgets that were left to us. */
+static void default_budgets(cps_ep_config_t *to)
+{
+    static const struct {
+        size_t at;
+        size_t value;
+    } budgets[] = {{offsetof(cps_ep_config_t, dedup_bytes), (size_t)64 << 20U},
+                   {offsetof(cps_ep_config_t, request_bytes), (size_t)256 << 10U},
+                   {offsetof(cps_ep_config_t, answer_bytes), (size_t)256 << 10U},
+                   {offsetof(cps_ep_config_t, notice_bytes), (size_t)256 << 10U},
+                   {offsetof(cps_ep_config_t, body_bytes), (size_t)1 << 20U}};
+    for (size_t i = 0; i < sizeof budgets / sizeof budgets[0]; i++) {
+        size_t *budget = (size_t *)(void *)((uint8_t *)to + budgets[i].at);
+        if (*budget == 0)
+            *budget = budgets[i].value;
+    }
+    if (to->echo_recover_us == 0)
+        to->echo_recover_us = 60000000;
+    if (to->observe_check_us == 0)
+        to->observe_check_us = DAY_US;
+    if (to->observe_renew_us == 0)
+        to->observe_renew_us = HOUR_US;
 }
 
 static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from, cps_transmission_times_t *times)
@@ -33,28 +60,20 @@ static cps_err_t with_defaults(cps_ep_config_t *to, const cps_ep_config_t *from,
     uint32_t *const numbers[] = {
         &to->peers,       &to->contexts,     &to->requests_out,       &to->requests_in,    &to->waiting,
         &to->message_max, &to->output_slots, &to->amplification,      &to->challenge_rate, &to->rekeys,
-        &to->rekey_rate,  &to->observers,    &to->observers_per_peer, &to->token_max};
-    static const uint32_t defaults[] = {1024, 1024, 256, 256, 64, 1152, 64, 3, 10, 16, 100, 1024, 64, 64};
+        &to->rekey_rate,  &to->observers,    &to->observers_per_peer, &to->token_max,      &to->block_size,
+        &to->body_max,    &to->bodies,       &to->bodies_each};
+    static const uint32_t defaults[] = {1024, 1024, 256,  256, 64, 1152, 64,    3,  10,
+                                        16,   100,  1024, 64,  64, 1024, 65536, 64, 4};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (*numbers[i] == 0)
             *numbers[i] = defaults[i];
-    if (to->dedup_bytes == 0)
-        to->dedup_bytes = (size_t)64 << 20U;
-    if (to->request_bytes == 0)
-        to->request_bytes = (size_t)256 << 10U;
-    if (to->answer_bytes == 0)
-        to->answer_bytes = (size_t)256 << 10U;
-    if (to->notice_bytes == 0)
-        to->notice_bytes = (size_t)256 << 10U;
-    if (to->echo_recover_us == 0)
-        to->echo_recover_us = 60000000;
-    if (to->observe_check_us == 0)
-        to->observe_check_us = DAY_US;
-    if (to->observe_renew_us == 0)
-        to->observe_renew_us = HOUR_US;
+    default_budgets(to);
     if (!valid_limits(to))
         return CPS_ERR_CONFIG;
-    return cps_transmission_derive(&to->transmission, times);
+    cps_err_t err = cps_transmission_derive(&to->transmission, times);
+    if (to->body_age_us == 0)
+        to->body_age_us = times->exchange_lifetime_us;
+    return err;
 }
 
 static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
@@ -74,6 +93,8 @@ static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
     cps_chain_init(&ep->chains, a, c->request_bytes);
     cps_chain_init(&ep->answers, a, c->answer_bytes);
     cps_chain_init(&ep->notices, a, c->notice_bytes);
+    cps_bodies_config_t bodies = {c->bodies, c->bodies_each, c->body_bytes, c->body_age_us};
+    cps_bodies_init(&ep->bodies, a, &bodies, seed);
     ep->out_slots = cps_arena_take(a, c->output_slots, sizeof *ep->out_slots);
     ep->take_max = c->message_max + CPS_EP_TAKE_MORE;
     cps_rekeys_init(&ep->rekeys, a, c->rekeys, ep->take_max);
@@ -85,6 +106,9 @@ static void lay_out(cps_ep_t *ep, cps_arena_t *a, const uint8_t seed[16])
     ep->sealing = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->build = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
     ep->extra = cps_arena_take(a, 1, ep->take_max + CPS_EP_OVERHEAD);
+    ep->body = cps_arena_take(a, 1, cps_ep_body_room(ep));
+    ep->piece = cps_arena_take(a, 1, CPS_BLOCK_SIZE_MAX);
+    ep->tags = cps_arena_take(a, c->contexts + (size_t)1, sizeof *ep->tags);
 }
 
 size_t cps_ep_size(const cps_ep_config_t *config)
@@ -123,9 +147,9 @@ cps_err_t cps_ep_init(cps_ep_t **out, void *memory, size_t size, const cps_ep_co
         return CPS_ERR_NO_SPACE;
     ep->asked.counter = cps_rng_u32(&ep->rng);
     ep->handled = cps_opt_set_of(handled_numbers, sizeof handled_numbers / sizeof handled_numbers[0]);
-    cps_list_t *const lists[] = {&ep->ready,           &ep->waiting,     &ep->ended,
-                                 &ep->waiting_answers, &ep->jobs,        &ep->notify_ready,
-                                 &ep->notify_lease,    &ep->notify_gone, &ep->stale};
+    cps_list_t *const lists[] = {&ep->ready, &ep->waiting,      &ep->ended,        &ep->waiting_answers,
+                                 &ep->jobs,  &ep->notify_ready, &ep->notify_lease, &ep->notify_gone,
+                                 &ep->stale, &ep->wanted};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         *lists[i] = CPS_LIST_EMPTY;
     cps_echo_key_draw(&ep->echo_key, &ep->rng);
@@ -149,6 +173,9 @@ void cps_ep_fini(cps_ep_t *ep)
     cps_wipe(ep->build, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->extra, ep->take_max + CPS_EP_OVERHEAD);
     cps_wipe(ep->chains.blocks, (size_t)ep->chains.touched * CPS_CHAIN_BLOCK);
+    cps_wipe(ep->body, ep->body_used);
+    cps_wipe(ep->piece, CPS_BLOCK_SIZE_MAX);
+    cps_wipe(ep->bodies.bytes.blocks, (size_t)ep->bodies.bytes.touched * CPS_CHAIN_BLOCK);
     cps_wipe(ep->answers.blocks, (size_t)ep->answers.touched * CPS_CHAIN_BLOCK);
     cps_wipe(ep->notices.blocks, (size_t)ep->notices.touched * CPS_CHAIN_BLOCK);
 }
@@ -176,7 +203,7 @@ bool cps_ep_pending(const cps_ep_t *ep)
 void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cps_net_error_t kind, cps_bytes_t quoted)
 {
     advance(ep, now_us);
-    if (kind != CPS_NET_UNREACHABLE || quoted.len < CPS_HEADER_LEN)
+    if (kind == CPS_NET_OTHER || quoted.len < CPS_HEADER_LEN)
         return; /* RFC 7252 §4.2: Packet Too Big, Source Quench and Time Exceeded end nothing (MSG-27) */
     cps_tx_t *tx = cps_ep_find_tx(ep, path, cps_be16(quoted.ptr + 2));
     if (tx == NULL || tx->owner != CPS_TX_REQUEST)
@@ -191,7 +218,11 @@ void cps_ep_error(cps_ep_t *ep, cps_time_us_t now_us, const cps_path_t *path, cp
     sealed.len = (uint32_t)(CPS_HEADER_LEN + token_len);
     cps_chain_get(&ep->chains, &sealed, head);
     /* it counts only if the quoted message is ours: ports (the path), type, code, MID and token (MSG-26) */
-    if (memcmp(head, quoted.ptr, sealed.len) == 0)
+    if (memcmp(head, quoted.ptr, sealed.len) != 0)
+        return;
+    if (kind == CPS_NET_TOO_LARGE)
+        cps_ask_too_large(ep, asked);
+    else
         cps_ask_hint(ep, asked, CPS_HINT_UNREACHABLE, NULL);
 }
 
@@ -234,10 +265,12 @@ static const cps_datagram_t *next_datagram(cps_ep_t *ep)
 
 bool cps_ep_event(cps_ep_t *ep, cps_event_t *out)
 {
+    ep->first_block.request = 0;
     cps_ask_work(ep);
     for (;;) {
         if (note_event(ep, out) || cps_context_job_event(ep, out) || cps_rekey_job_event(ep, out) ||
-            cps_ask_ended_event(ep, out) || cps_observing_event(ep, out) || cps_observe_event(ep, out))
+            cps_ask_ended_event(ep, out) || cps_observing_event(ep, out) || cps_observe_event(ep, out) ||
+            cps_ask_wanted_event(ep, out) || cps_serve_abandoned_event(ep, out))
             return true;
         if (!cps_out_has_room(ep))
             return false;
@@ -282,6 +315,8 @@ cps_err_t cps_ep_submit(cps_ep_t *ep, cps_time_us_t now_us, const cps_command_t 
     case CPS_COMMAND_JOB_DONE:
         return command->u.job_done.kind == CPS_JOB_REKEY ? cps_rekey_job_done(ep, &command->u.job_done)
                                                          : cps_context_job_done(ep, &command->u.job_done);
+    case CPS_COMMAND_PIECE:
+        return cps_ask_piece(ep, &command->u.piece);
     }
     return CPS_ERR_ARGUMENT;
 }
@@ -293,6 +328,7 @@ cps_time_us_t cps_ep_deadline(const cps_ep_t *ep)
     if (!cps_out_has_room(ep))
         return CPS_TIME_NEVER; /* a tick could do nothing: the output has to be fetched first */
     cps_time_us_t when = earlier(cps_heap_next(&ep->retx.heap), cps_heap_next(&ep->asked.heap));
+    when = earlier(when, cps_heap_next(&ep->bodies.heap));
     when = earlier(when, cps_heap_next(&ep->served.heap));
     return earlier(when, cps_heap_next(&ep->observers.heap));
 }
@@ -334,6 +370,7 @@ void cps_ep_tick(cps_ep_t *ep, cps_time_us_t now_us)
     message_tick(ep);
     cps_serve_tick(ep);
     cps_observe_tick(ep);
+    cps_bodies_tick(&ep->bodies, ep->now_us);
     cps_ask_work(ep);
 }
 
@@ -381,6 +418,9 @@ void cps_ep_stats(const cps_ep_t *ep, cps_ep_stats_t *out)
     out->requests_out = ep->asked.pool.used;
     out->waiting = ep->waiting_count;
     out->observers = ep->observers.live;
+    out->bodies = ep->bodies.pool.used;
+    out->body_bytes = (size_t)ep->bodies.bytes.used * CPS_CHAIN_BLOCK;
+    out->body_limit = (size_t)ep->bodies.bytes.limit * CPS_CHAIN_BLOCK;
     out->dedup_bytes = (size_t)ep->dedup.blocks.used * CPS_CHAIN_BLOCK;
     out->dedup_limit = (size_t)ep->dedup.blocks.limit * CPS_CHAIN_BLOCK;
     out->evicted_plain_safe = ep->dedup.evicted[CPS_DEDUP_PLAIN_SAFE];

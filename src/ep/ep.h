@@ -2,6 +2,7 @@
 /* The endpoint from inside: where the layers meet. A datagram climbs the layers of a constant table (layers_full.c,
  * layers_proxy.c) as a cps_inbound_t that each layer fills in further; an answer or request of ours goes down through
  * cps_ep_seal_* and the message layer. One datagram is worked on at a time, so one scratch buffer serves all. */
+/* size: what the files of this room share, in the order of the way of a message */
 #ifndef CPS_EP_EP_H
 #define CPS_EP_EP_H
 
@@ -9,6 +10,7 @@
 #include "exch/asked.h"
 #include "exch/echo.h"
 #include "exch/observer.h"
+#include "exch/reqtag.h"
 #include "exch/served.h"
 #include "exch/stateless.h"
 #include "msg/amplify.h"
@@ -45,6 +47,7 @@ struct cps_inbound {
     bool own_piv;
     bool verified; /**< the source address is proven */
     bool echo_old; /**< its outer Echo is one of ours, but proves nothing any more */
+    cps_served_blocks_t blocks;
 };
 
 /** What a layer says of a message. */
@@ -66,6 +69,7 @@ struct cps_layers {
     const cps_layer_t *const *up; /**< ends with NULL */
     bool opens_oscore;            /**< else a message with OSCORE passes as it is */
     bool checks_options;          /**< unknown critical options are refused here; a proxy has rules of its own */
+    bool joins_blocks;            /**< bodies are put together and cut here; a proxy passes each block on */
 };
 
 extern const cps_layer_t cps_layer_wire;
@@ -97,6 +101,8 @@ struct cps_ep {
     cps_chain_store_t answers;  /**< bytes of separate answers and of those that wait for numbers */
     uint32_t answers_in_flight; /**< separate CON answers with copies to come */
     cps_chain_store_t notices;  /**< bytes of notifications that were not acknowledged */
+    cps_bodies_t bodies;
+    cps_reqtag_t *tags; /**< one a context, and one for all that is not sealed */
     cps_echo_key_t echo_key;
     cps_stateless_t stateless;
     cps_stateless_found_t stateless_found; /**< of the last one: events view it */
@@ -105,6 +111,7 @@ struct cps_ep {
     cps_list_t ready;   /**< requests of ours to be sealed and sent */
     cps_list_t waiting; /**< requests of ours that wait for a lease */
     cps_list_t ended;   /**< requests of ours whose failure is to be told */
+    cps_list_t wanted;  /**< requests of ours that want the next piece of their body */
     cps_list_t waiting_answers;
     cps_list_t jobs;         /**< contexts that want a lease */
     cps_list_t notify_ready; /**< observers whose turn it is */
@@ -136,6 +143,13 @@ struct cps_ep {
     uint8_t *build;     /**< scratch: a plain message being built */
     uint8_t *token;     /**< scratch: a long token of a request that is answered */
     uint8_t *extra;     /**< scratch: the same message with an option more */
+    uint8_t *body;      /**< a body put together: events view it; and scratch for a block of a kept answer */
+    size_t body_used;   /**< of it: to be wiped */
+    uint8_t *piece;     /**< scratch: the block of ours that is under way */
+    struct {
+        cps_handle_t request;
+        cps_bytes_t bytes;
+    } first_block; /**< of the last event: what CPS_BODY_KEEP begins with */
     cps_ep_stats_t stats;
 };
 
@@ -192,6 +206,13 @@ CPS_MUST_USE cps_err_t cps_ep_open_answer(cps_ep_t *ep, cps_inbound_t *in, const
 /** Of ours, the message that an ACK, a Reset or an ICMP error with this Message ID is about (layer_message.c); or NULL. */
 cps_tx_t *cps_ep_find_tx(const cps_ep_t *ep, const cps_path_t *path, uint16_t mid);
 
+/** Bytes of ep->body: a whole body, or a block with its options. */
+static inline size_t cps_ep_body_room(const cps_ep_t *ep)
+{
+    size_t least = 2 * (ep->take_max + CPS_EP_OVERHEAD);
+    return ep->config.body_max > least ? ep->config.body_max : least;
+}
+
 /** A message as events show it. */
 cps_message_t cps_ep_message(const cps_msg_t *msg);
 
@@ -211,10 +232,11 @@ void cps_react(cps_ep_t *ep, const cps_inbound_t *in, cps_err_t err);
 
 /* ---- serve.c: requests that we answer ---- */
 
-/** The message of a reply, with its options in ep->build, without token and place (serve_build.c); `observe` (may be NULL)
- * is the value of its Observe option. CPS_ERR_ARGUMENT, CPS_ERR_TOO_LARGE. */
-CPS_MUST_USE cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, const uint32_t *observe,
-                                       cps_msg_t *msg);
+/** The message of a reply, with its options in ep->build, without token and place (serve_build.c): all of the body, the
+ * block that was asked for, or one that fits. `served` is NULL for a notification; `observe` (may be NULL) is the value of
+ * its Observe option. CPS_ERR_ARGUMENT, CPS_ERR_TOO_LARGE. */
+CPS_MUST_USE cps_err_t cps_serve_build(cps_ep_t *ep, const cps_served_t *served, const cps_command_reply_t *reply,
+                                       const uint32_t *observe, cps_msg_t *msg);
 
 /** 4.01 with an Echo made now, in ep->build. */
 CPS_MUST_USE cps_err_t cps_serve_build_challenge(cps_ep_t *ep, cps_echo_use_t use, cps_msg_t *msg);
@@ -354,6 +376,52 @@ cps_err_t cps_observing_end(cps_ep_t *ep, cps_handle_t handle);
 /** A response was dropped as not newer: it may still say that we are registered again. */
 void cps_observing_old(cps_ep_t *ep, const cps_inbound_t *in);
 
+/* ---- serve_blocks.c: requests that are blocks of a body, or ask for one (RFC 7959) ---- */
+
+/** Read the block options of a request. CPS_OK; CPS_ERR_FORMAT with the text for a 4.00: the reserved size, or a block
+ * that is not as long as it says. */
+CPS_MUST_USE cps_err_t cps_serve_read_blocks(cps_ep_t *ep, cps_inbound_t *in, const char **text);
+
+/** An accepted request with block options: CPS_UP where it is for the application, its payload then whole or the next
+ * block; CPS_TAKEN where it was answered here. */
+cps_verdict_t cps_serve_block(cps_ep_t *ep, cps_inbound_t *in, cps_served_t *served);
+
+/** Of the event: where the request stands in its bodies. */
+void cps_serve_fill_body(cps_ep_t *ep, const cps_inbound_t *in, const cps_served_t *served, cps_event_t *event);
+
+/** Outer blocks of a sealed request (serve_outer.c): CPS_UP where it is whole, `outer` with all of its payload then. */
+cps_verdict_t cps_serve_outer_block(cps_ep_t *ep, cps_inbound_t *in);
+
+/** Carry out what a reply says becomes of the request's body. CPS_ERR_FULL, CPS_ERR_ARGUMENT; nothing has changed. */
+CPS_MUST_USE cps_err_t cps_serve_step(cps_ep_t *ep, const cps_served_t *served, const cps_command_reply_t *reply);
+
+/** A sealed request was challenged: its body waits for the same block again. */
+void cps_serve_reopen(cps_ep_t *ep, const cps_served_t *served);
+
+/** There is no answer: nor a body. */
+void cps_serve_drop_body(cps_ep_t *ep, const cps_served_t *served);
+
+/** The event of a body handed on that will not be whole, if there is one. */
+bool cps_serve_abandoned_event(cps_ep_t *ep, cps_event_t *event);
+
+/* ---- serve_cut.c: answers that are cut into blocks ---- */
+
+/** An answer as it will be sent: `list` has room for CPS_EP_OPTIONS_MAX. */
+typedef struct cps_cut {
+    uint8_t code;
+    cps_option_t *list;
+    size_t count;
+    cps_bytes_t payload;
+    uint8_t block1[4]; /**< values of options that are added */
+    uint8_t block2[4];
+    uint8_t size2[4];
+    uint8_t etag[8];
+} cps_cut_t;
+
+/** Cut the block that was asked for, or one that fits, out of an answer, and add what says so. */
+CPS_MUST_USE cps_err_t cps_serve_cut(cps_ep_t *ep, const cps_served_t *served, const cps_command_reply_t *reply,
+                                     cps_cut_t *cut);
+
 /* ---- ask.c, ask_send.c, ask_answer.c: requests of ours ---- */
 
 /** CPS_COMMAND_REQUEST: take up a request of ours. */
@@ -423,6 +491,55 @@ void cps_ask_refused(cps_ep_t *ep, cps_handle_t context, cps_err_t err);
 
 /** The request that recovers a context is over: those that were held for it go on. */
 void cps_ask_release_held(cps_ep_t *ep, cps_oscore_entry_t *entry);
+
+/* ---- ask_blocks.c: requests of ours in blocks ---- */
+
+/** What a request says of blocks: CPS_ERR_ARGUMENT, CPS_ERR_UNSUPPORTED. */
+CPS_MUST_USE cps_err_t cps_ask_check_blocks(const cps_ep_t *ep, const cps_command_request_t *r);
+
+/** Whether its payload is kept apart from its options, to go in blocks. */
+bool cps_ask_wants_blocks(const cps_ep_t *ep, const cps_command_request_t *r);
+
+/** Take that up; `head` is the length of the message without payload. CPS_ERR_TOO_LARGE, CPS_ERR_FULL. */
+CPS_MUST_USE cps_err_t cps_ask_take_blocks(cps_ep_t *ep, cps_asked_t *asked, const cps_command_request_t *r,
+                                           size_t head);
+
+/** Choose the Request-Tag of a body that goes in blocks, when its first one goes. */
+void cps_ask_tag(cps_ep_t *ep, cps_asked_t *asked);
+
+/** It is over: `answered` where the server can take none of its blocks any more. */
+void cps_ask_untag(cps_ep_t *ep, cps_asked_t *asked, bool answered);
+
+/** A context was added: what was sent under it before is not known. */
+void cps_ask_tags_begin(cps_ep_t *ep, const cps_oscore_entry_t *entry, uint64_t next_number);
+
+/** A number of a context was answered. */
+static inline void cps_ask_tags_reach(const cps_ep_t *ep, const cps_oscore_entry_t *entry, uint64_t number)
+{
+    cps_reqtag_reach(&ep->tags[cps_pool_index(&ep->contexts.pool, entry)], number);
+}
+
+/** The options and payload of the request under way, out of the first one's, and an Echo where there is one: views of
+ * ep->extra and ep->piece. */
+CPS_MUST_USE cps_err_t cps_ask_compose(cps_ep_t *ep, const cps_asked_t *asked, cps_bytes_t echo, cps_msg_t *msg);
+
+/** Queue it, before all others to its peer. */
+void cps_ask_again(cps_ep_t *ep, cps_asked_t *asked);
+
+/** Ask the application for the next piece. */
+void cps_ask_want(cps_ep_t *ep, cps_asked_t *asked);
+
+/** The network does not carry the message under way: the same bytes go in smaller blocks, where it is a block. */
+void cps_ask_too_large(cps_ep_t *ep, cps_asked_t *asked);
+
+/** The next exchange of a body in blocks. */
+void cps_ask_next(cps_ep_t *ep, cps_asked_t *asked);
+
+/** The event that asks for a piece, if there is one. */
+bool cps_ask_wanted_event(cps_ep_t *ep, cps_event_t *event);
+
+/** CPS_COMMAND_PIECE. */
+cps_err_t cps_ask_piece(cps_ep_t *ep, const cps_command_piece_t *piece);
 
 /* ---- contexts.c ---- */
 

@@ -42,23 +42,41 @@ static void read_outer_echo(const cps_ep_t *ep, cps_inbound_t *in)
     in->echo_old = !in->verified;
 }
 
-/* 4.02 names the option (RFC 7252 §5.4.1; REQ-7). A sealed request gets it sealed, and remembered. */
-static void refuse_option(cps_ep_t *ep, cps_inbound_t *in, uint16_t bad)
+/* A sealed request gets its refusal sealed, and remembered. */
+static void refuse(cps_ep_t *ep, cps_inbound_t *in, uint8_t code, const char *text)
 {
-    char text[32];
-    snprintf(text, sizeof text, "option %u", bad);
-    cps_ep_note(ep, CPS_NOTE_BAD_OPTION, &in->datagram->path, in->entry, bad);
     if (in->entry == NULL) {
-        cps_react_error(ep, in, CPS_BAD_OPTION, text, NULL);
+        cps_react_error(ep, in, code, text, NULL);
         return;
     }
     cps_served_t *served = cps_serve_accept(ep, in);
     if (served == NULL)
         return;
     cps_command_reply_t reply = {
-        .request = cps_pool_handle(&ep->served.pool, served), .code = CPS_BAD_OPTION, .payload = cps_bytes_str(text)};
+        .request = cps_pool_handle(&ep->served.pool, served), .code = code, .payload = cps_bytes_str(text)};
     if (cps_serve_reply(ep, &reply, NULL) != CPS_OK)
         (void)cps_serve_ignore(ep, reply.request, false);
+}
+
+/* 4.02 names the option (RFC 7252 §5.4.1; REQ-7). */
+static void refuse_option(cps_ep_t *ep, cps_inbound_t *in, uint16_t bad)
+{
+    char text[32];
+    snprintf(text, sizeof text, "option %u", bad);
+    cps_ep_note(ep, CPS_NOTE_BAD_OPTION, &in->datagram->path, in->entry, bad);
+    refuse(ep, in, CPS_BAD_OPTION, text);
+}
+
+/* Its block options; false where they are nonsense, and the request is refused with 4.00 (RFC 7959 §2.2, §2.3). */
+static bool read_blocks(cps_ep_t *ep, cps_inbound_t *in)
+{
+    const char *text;
+    if (!ep->config.layers->joins_blocks || cps_serve_read_blocks(ep, in, &text) == CPS_OK)
+        return true;
+    cps_ep_note(ep, CPS_NOTE_MALFORMED, &in->datagram->path, in->entry, in->msg.code);
+    memset(&in->blocks, 0, sizeof in->blocks);
+    refuse(ep, in, CPS_BAD_REQUEST, text);
+    return false;
 }
 
 static void fill_request(const cps_ep_t *ep, const cps_inbound_t *in, const cps_served_t *served, cps_event_t *event)
@@ -93,11 +111,14 @@ static cps_verdict_t request(cps_ep_t *ep, cps_inbound_t *in, cps_event_t *event
         refuse_option(ep, in, bad);
         return CPS_TAKEN;
     }
+    if (!read_blocks(ep, in))
+        return CPS_TAKEN;
     read_outer_echo(ep, in);
     cps_served_t *served = cps_serve_accept(ep, in);
-    if (served == NULL)
+    if (served == NULL || cps_serve_block(ep, in, served) != CPS_UP)
         return CPS_TAKEN;
     fill_request(ep, in, served, event);
+    cps_serve_fill_body(ep, in, served, event);
     return CPS_EVENT;
 }
 

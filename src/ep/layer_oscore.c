@@ -181,7 +181,7 @@ static cps_verdict_t oscore_inbound(cps_ep_t *ep, cps_inbound_t *in, cps_event_t
         return in->asked->context != 0 ? response_to_sealed(ep, in) : CPS_UP;
     if (!cps_opt_find(in->outer.options, CPS_OPT_OSCORE, &value))
         return CPS_UP;
-    return sealed_request(ep, in, value, event);
+    return cps_serve_outer_block(ep, in) == CPS_UP ? sealed_request(ep, in, value, event) : CPS_TAKEN;
 }
 
 const cps_layer_t cps_layer_oscore = {"oscore", oscore_inbound};

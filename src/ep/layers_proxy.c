@@ -5,6 +5,6 @@
 
 static const cps_layer_t *const up[] = {&cps_layer_wire, &cps_layer_message, &cps_layer_exchange, NULL};
 
-static const cps_layers_t proxy = {"proxy", up, false, false};
+static const cps_layers_t proxy = {"proxy", up, false, false, false};
 
 const cps_layers_t *cps_layers_proxy(void) { return &proxy; }

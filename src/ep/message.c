@@ -60,6 +60,8 @@ const char *cps_note_name(cps_note_kind_t kind)
         [CPS_NOTE_REKEY_ASKED] = "rekey_asked",
         [CPS_NOTE_REKEY_LIMITED] = "rekey_limited",
         [CPS_NOTE_REKEYED] = "rekeyed",
+        [CPS_NOTE_BODIES_FULL] = "bodies_full",
+        [CPS_NOTE_BODY_BROKEN] = "body_broken",
     };
     return (unsigned)kind < CPS_NOTE_COUNT ? names[kind] : "unknown";
 }

@@ -39,7 +39,7 @@ static cps_err_t build(cps_ep_t *ep, cps_observer_t *o, const cps_command_reply_
 {
     bool success = cps_code_class(state->code) == 2;
     uint32_t number = success ? cps_observer_number(o, ep->now_us) : 0;
-    cps_err_t err = cps_serve_build(ep, state, success ? &number : NULL, msg); /* OBS-17 */
+    cps_err_t err = cps_serve_build(ep, NULL, state, success ? &number : NULL, msg); /* OBS-17 */
     if (err == CPS_OK && success && !keeps_format(o, msg))
         *msg = (cps_msg_t){.code = CPS_NOT_ACCEPTABLE};
     msg->token = cps_bytes(o->token, o->token_len);

@@ -39,6 +39,7 @@ static cps_served_t *take(cps_ep_t *ep, const cps_inbound_t *in)
         served->context = cps_pool_handle(&ep->contexts.pool, in->entry);
         memcpy(served->binding, &in->receipt.binding, sizeof in->receipt.binding);
     }
+    served->blocks = in->blocks;
     served->ends_us = ep->now_us + ep->times.exchange_lifetime_us;
     cps_peer_ref(&ep->peers, in->peer);
     return served;
@@ -281,7 +282,9 @@ cps_err_t cps_serve_reply(cps_ep_t *ep, const cps_command_reply_t *reply, cps_ha
         return CPS_ERR_STALE;
     cps_observer_t *o = cps_observe_answer(ep, served, reply);
     uint32_t number = o != NULL ? cps_observer_number(o, ep->now_us) : 0;
-    cps_err_t err = cps_serve_build(ep, reply, o != NULL ? &number : NULL, &msg);
+    cps_err_t err = cps_serve_build(ep, served, reply, o != NULL ? &number : NULL, &msg);
+    if (err == CPS_OK)
+        err = cps_serve_step(ep, served, reply);
     if (err == CPS_OK)
         err = limit(ep, served, &msg, reply->kept, &refused);
     if (err == CPS_OK)
@@ -305,6 +308,8 @@ cps_err_t cps_serve_challenge(cps_ep_t *ep, cps_handle_t request)
     cps_err_t err = cps_serve_build_challenge(ep, use, &msg);
     /* what a proxy challenges was done already: a repeated message must not be taken for a new one */
     if (err == CPS_OK)
+        cps_serve_reopen(ep, served);
+    if (err == CPS_OK)
         err = send_answer(ep, served, &msg, entry != NULL);
     return err == CPS_ERR_WAIT ? CPS_OK : err;
 }
@@ -314,6 +319,7 @@ cps_err_t cps_serve_ignore(cps_ep_t *ep, cps_handle_t request, bool drop)
     cps_served_t *served = unanswered(ep, request);
     if (served == NULL)
         return CPS_ERR_STALE;
+    cps_serve_drop_body(ep, served);
     uint32_t number = drop && served->context == 0 ? own_entry(ep, served) : 0;
     if (number != 0)
         cps_dedup_forget(&ep->dedup, number); /* it would take the room of others */

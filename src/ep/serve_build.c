@@ -19,22 +19,28 @@ static size_t without_defaults(const cps_command_reply_t *reply, cps_option_t *l
     return count;
 }
 
-cps_err_t cps_serve_build(cps_ep_t *ep, const cps_command_reply_t *reply, const uint32_t *observe, cps_msg_t *msg)
+cps_err_t cps_serve_build(cps_ep_t *ep, const cps_served_t *served, const cps_command_reply_t *reply,
+                          const uint32_t *observe, cps_msg_t *msg)
 {
+    static const cps_served_t notification = {.code = CPS_GET, .verified = true, .context = 1, .token_len = 8};
     cps_option_t list[CPS_EP_OPTIONS_MAX + 1];
     uint8_t bytes[4];
+    cps_cut_t cut = {.list = list};
     if (!cps_code_is_response(reply->code) || reply->option_count > CPS_EP_OPTIONS_MAX)
         return CPS_ERR_ARGUMENT;
     if (reply->code == CPS_VALID && reply->payload.len != 0)
         return CPS_ERR_ARGUMENT; /* RFC 7252 §5.9.1.3: 2.03 has no payload (REQ-15) */
-    size_t count = without_defaults(reply, list);
+    cut.count = without_defaults(reply, list);
     if (observe != NULL)
-        list[count++] = (cps_option_t){CPS_OPT_OBSERVE, cps_opt_uint_bytes(*observe, bytes)};
+        list[cut.count++] = (cps_option_t){CPS_OPT_OBSERVE, cps_opt_uint_bytes(*observe, bytes)};
+    cps_err_t err = cps_serve_cut(ep, served != NULL ? served : &notification, reply, &cut); /* RFC 7959 §2.6 */
+    if (err != CPS_OK)
+        return err;
     cps_writer_t w = cps_writer(ep->build, ep->config.message_max);
     cps_opt_writer_t ow = cps_opt_writer(&w);
-    cps_opt_put_list(&ow, list, count);
-    *msg = (cps_msg_t){.code = reply->code, .options = cps_written(&w), .payload = reply->payload};
-    if (w.failed || reply->payload.len > cps_ep_payload_max(ep) || cps_msg_len(msg) > ep->config.message_max)
+    cps_opt_put_list(&ow, list, cut.count);
+    *msg = (cps_msg_t){.code = cut.code, .options = cps_written(&w), .payload = cut.payload};
+    if (w.failed || cut.payload.len > cps_ep_payload_max(ep) || cps_msg_len(msg) > ep->config.message_max)
         return CPS_ERR_TOO_LARGE;
     return CPS_OK;
 }

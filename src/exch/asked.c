@@ -44,6 +44,7 @@ void cps_asked_give(cps_asked_table_t *t, cps_asked_t *asked, cps_chain_store_t 
     cps_chain_free(chains, &asked->sealed);
     cps_chain_free(chains, &asked->echo);
     cps_chain_free(chains, &asked->hint_bytes);
+    cps_chain_free(chains, &asked->body);
     cps_pool_give(&t->pool, asked);
 }
 

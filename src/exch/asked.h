@@ -7,7 +7,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/rng.h"
-#include "wire/msg.h"
+#include "exch/transfer.h"
 
 #include <coapsule/core.h>
 
@@ -20,6 +20,8 @@ typedef enum cps_asked_state {
     CPS_ASKED_LEASE,  /**< waits for sequence numbers */
     CPS_ASKED_HELD,   /**< waits until another request recovered the peer's replay window */
     CPS_ASKED_SENT,   /**< waits for its answer */
+    CPS_ASKED_WANTED, /**< the event that asks for the next piece of its body is still to be given */
+    CPS_ASKED_PIECE,  /**< waits for that piece */
     CPS_ASKED_ENDED   /**< failed; the event is still to be given */
 } cps_asked_state_t;
 
@@ -73,6 +75,9 @@ typedef struct cps_asked {
     cps_time_us_t registered_us;  /**< when the last registration was taken up */
     cps_err_t err;                /**< how it ended */
     cps_err_t cause;
+    uint64_t timeout_us; /**< of each exchange of a body in blocks */
+    cps_chain_t body;    /**< its body, or the piece of it that is under way */
+    cps_transfer_t transfer;
 } cps_asked_t;
 
 typedef struct cps_asked_table {

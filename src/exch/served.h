@@ -4,6 +4,19 @@
 #define CPS_EXCH_SERVED_H
 
 #include "exch/asked.h"
+#include "exch/bodies.h"
+#include "wire/block.h"
+
+/** Block options of a request, and the body that it belongs to. */
+typedef struct cps_served_blocks {
+    cps_block_t block1;
+    cps_block_t block2;
+    bool has1;
+    bool has2;
+    cps_body_block_t block; /**< its payload */
+    cps_handle_t body;      /**< whose block it is, or 0 */
+    cps_body_key_t key;     /**< set where it has block options or another method than GET */
+} cps_served_blocks_t;
 
 typedef struct cps_served {
     cps_pool_head_t head;
@@ -31,6 +44,7 @@ typedef struct cps_served {
     cps_time_us_t ends_us;
     cps_chain_t answer;     /**< plain answer that waits */
     cps_chain_t long_token; /**< a token that `token` does not hold (RFC 8974); else empty */
+    cps_served_blocks_t blocks;
 } cps_served_t;
 
 typedef struct cps_served_table {

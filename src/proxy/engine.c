@@ -192,7 +192,9 @@ void cps_proxy_on_event(cps_proxy_t *p, const cps_event_t *event)
     case CPS_EVENT_NOTE:
         on_note(p, &event->u.note);
         break;
-    case CPS_EVENT_JOB: /* a proxy has no contexts */
+    case CPS_EVENT_JOB: /* a proxy has no contexts, and passes each block on */
+    case CPS_EVENT_WANTED:
+    case CPS_EVENT_ABANDONED:
     case CPS_EVENT_NOTIFY:
     case CPS_EVENT_UNOBSERVED:
     case CPS_EVENT_STALE:
@@ -268,6 +270,7 @@ static cps_err_t build(cps_proxy_t *p)
         return err;
     p->timeout_us = times.max_transmit_wait_us; /* RFC 7252 §5.7.1: in time, or 5.04 */
     p->tokens = cps_rng_u32(&p->driver.rng);
+    cps_rng_fill(&p->driver.rng, p->tag_seed, sizeof p->tag_seed);
     return CPS_OK;
 }
 
