@@ -56,7 +56,8 @@ typedef struct cps_resource {
     size_t format_count;    /**< 0: any, or none named */
     const uint16_t *offers; /**< Content-Formats that answers come in; an Accept of another gets 4.06 */
     size_t offer_count;     /**< 0: Accept is left to the handler */
-    uint32_t body_max;      /**< larger payloads get 4.13 with Size1 (1,024) */
+    uint32_t body_max;      /**< larger bodies get 4.13 with Size1 (1,024); of those that are put together at
+                                 most the endpoint's */
     bool conditional;       /**< the handlers call cps_request_check_conditions; else If-Match and If-None-Match get
                                      4.02 */
     bool hidden;            /**< not listed in /.well-known/core */
@@ -68,6 +69,10 @@ typedef struct cps_resource {
     bool
         notify_non; /**< notifications go as NON where nothing demands a CON: fewer messages, but the last one may be lost
                           until the client registers again */
+    bool stream;    /**< the handlers take large bodies block by block: see cps_reply_continue. Else a body in
+                                  blocks is put together first, and the handler runs once */
+    void (*abandoned)(void *upload, void *user); /**< a body that was begun will not be whole: `upload` is what
+                                  cps_reply_continue was given. May be NULL */
 } cps_resource_t;
 
 /** A resource in place: CPS_RESOURCE(.path = "lock", .put = lock_put). */
@@ -199,9 +204,43 @@ CPS_API CPS_MUST_USE cps_err_t cps_reply_text(cps_request_t *request, cps_code_t
 /** Answer with an error code and a diagnostic payload (may be NULL), which has no Content-Format. Owner thread. */
 CPS_API CPS_MUST_USE cps_err_t cps_reply_error(cps_request_t *request, cps_code_t code, const char *diagnostic);
 
-/** Answer with options and payload. CPS_ERR_TOO_LARGE where it does not fit one message. Owner thread. */
+/** Answer with options and payload. A success that does not fit one message goes in blocks: GET asks the handler again for
+ * each of them, other methods once. CPS_ERR_TOO_LARGE: another answer that does not fit. Owner thread. */
 CPS_API CPS_MUST_USE cps_err_t cps_reply_with(cps_request_t *request, cps_code_t code, const cps_option_t *options,
                                               size_t option_count, cps_bytes_t payload);
+
+/** A part of a larger body. */
+typedef struct cps_slice {
+    cps_bytes_t part;
+    uint32_t offset; /**< where it stands in the body */
+    uint32_t total;  /**< length of the body */
+} cps_slice_t;
+
+/**
+ * Answer with a part of a large body (RFC 7959): `part` holds the bytes from `offset` on, of `total` in all. It has to hold
+ * what cps_request_wanted says, or reach to the end; more of it does no harm. The handler runs once for each block that is
+ * asked for, so that nothing is kept between them: the options should hold an ETag, another one for each other content.
+ * CPS_ERR_ARGUMENT where the part is not what is wanted. Owner thread.
+ */
+CPS_API CPS_MUST_USE cps_err_t cps_reply_slice(cps_request_t *request, const cps_option_t *options, size_t option_count,
+                                               const cps_slice_t *slice);
+
+/** Which part of the answer's body is asked for: where it begins, and how many bytes at most. Owner thread. */
+CPS_API uint32_t cps_request_wanted(const cps_request_t *request, uint32_t *size);
+
+/** Of a resource with `stream`: where the payload stands in the body of the request, whether more comes, and the length of
+ * all as the client says (0: it does not; a hint). For a body in one message 0, false, 0. Owner thread. */
+CPS_API uint32_t cps_request_offset(const cps_request_t *request);
+CPS_API bool cps_request_has_more(const cps_request_t *request);
+CPS_API uint32_t cps_request_size(const cps_request_t *request);
+
+/** What cps_reply_continue was given with the block before; NULL in the first. Owner thread. */
+CPS_API void *cps_request_upload(const cps_request_t *request);
+
+/** Of a resource with `stream`, where cps_request_has_more: the block was taken, the next one may come (2.31). `upload`
+ * is the handler's: it comes back with the next block, or goes to `abandoned`. Any other answer ends the body, and `upload`
+ * is the handler's again. CPS_ERR_FULL: no room for another body. Owner thread. */
+CPS_API CPS_MUST_USE cps_err_t cps_reply_continue(cps_request_t *request, void *upload);
 
 /** Answer 2.01 with the path of what was created, "items/7": segments as they are. CPS_ERR_BAD_OPTION where one is "." or
  * ".." or longer than 255 bytes. Owner thread. */

@@ -4,7 +4,9 @@
 
 #include "wire/link.h"
 
-#define LIST_MAX 2048U
+#include <stdlib.h>
+
+#define LIST_MAX 262144U
 
 /* Whether a link passes every Uri-Query (RFC 6690 §4.1 knows one; more of them narrow further). */
 static bool passes(const cps_request_t *request, const cps_node_t *node)
@@ -46,13 +48,17 @@ cps_err_t cps_discover_get(cps_request_t *request, void *user)
     const cps_dispatch_t *d = user;
     static const uint8_t link_format = 40;
     uint8_t etag[8];
-    uint8_t list[LIST_MAX];
-    cps_writer_t w = cps_writer(list, d->payload_max < sizeof list ? d->payload_max : sizeof list);
     cps_put_be64(etag, d->list_etag);
     const cps_option_t options[] = {{CPS_OPT_ETAG, {etag, sizeof etag}}, {CPS_OPT_CONTENT_FORMAT, {&link_format, 1}}};
     if (cps_request_has_etag(request, options[0].value))
         return cps_reply_with(request, CPS_VALID, options, 1, cps_bytes(NULL, 0));
-    if (!write_list(request, &w)) /* blocks of a body are another layer's; what is cut short would look whole */
-        return cps_reply_error(request, CPS_NOT_IMPLEMENTED, "too long for one message: ask with ?rt= or ?href=");
-    return cps_reply_with(request, CPS_CONTENT, options, 2, cps_written(&w));
+    uint8_t *list = malloc(LIST_MAX);
+    if (list == NULL)
+        return CPS_ERR_MEMORY;
+    cps_writer_t w = cps_writer(list, LIST_MAX);
+    cps_err_t err = write_list(request, &w) /* what is cut short would look whole */
+                        ? cps_reply_with(request, CPS_CONTENT, options, 2, cps_written(&w))
+                        : cps_reply_error(request, CPS_NOT_IMPLEMENTED, "too long: ask with ?rt= or ?href=");
+    free(list);
+    return err;
 }

@@ -29,8 +29,7 @@ static bool refuse(const way_t *way, uint8_t code, const char *diagnostic, const
     return false;
 }
 
-/* 5.03 with the time to wait. It has to be remembered: later the same request would run. */
-static void refuse_busy(cps_request_t *request, const char *reason)
+void cps_request_refuse_busy(cps_request_t *request, const char *reason)
 {
     static const uint8_t seconds = SHORT_MAX_AGE_S;
     static const cps_option_t max_age = {CPS_OPT_MAX_AGE, {&seconds, 1}};
@@ -241,7 +240,10 @@ static bool fits_size(way_t *way)
 {
     const cps_request_t *r = way->request;
     uint8_t bytes[4];
-    if (cps_request_payload(r).len <= r->node->body_max)
+    uint64_t size = (uint64_t)r->body.offset + cps_request_payload(r).len;
+    if (size < r->body.size)
+        size = r->body.size; /* said by the client: refused before the first block is kept */
+    if (size <= r->node->body_max)
         return true;
     cps_option_t size1 = {CPS_OPT_SIZE1, cps_opt_uint_bytes(r->node->body_max, bytes)}; /* RFC 7252 §5.9.2.9 */
     cps_answer_t answer = {.code = CPS_REQUEST_ENTITY_TOO_LARGE, .options = &size1, .option_count = 1};
@@ -249,10 +251,19 @@ static bool fits_size(way_t *way)
     return false;
 }
 
+/* What came of a body so far may be gone since: with a resource that was taken away, say (RFC 7959 §2.9.2). */
+static bool has_earlier_blocks(way_t *way)
+{
+    const cps_request_t *r = way->request;
+    return r->body.offset == 0 || r->upload != NULL ||
+           refuse(way, CPS_REQUEST_ENTITY_INCOMPLETE, NULL, "earlier blocks are gone");
+}
+
 static bool judge(way_t *way)
 {
-    static bool (*const checks[])(way_t * way) = {is_in_time, is_for_us,  has_hops,       finds,        is_allowed,
-                                                  is_fresh,   has_method, has_conditions, fits_formats, fits_size};
+    static bool (*const checks[])(way_t * way) = {is_in_time,   is_for_us, has_hops,          finds,
+                                                  is_allowed,   is_fresh,  has_method,        has_conditions,
+                                                  fits_formats, fits_size, has_earlier_blocks};
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++)
         if (!checks[i](way))
             return false;
@@ -271,6 +282,7 @@ static void run(cps_request_t *r)
     if (!unanswered)
         return;
     cps_request_note(r, &(cps_dispatch_note_t){CPS_SERVED_FAILED, r, failed.code, "the handler did not answer", err});
+    cps_upload_abandon(r);
     err = cps_request_answer(r, &failed);
     if (err != CPS_OK)
         cps_request_give_up(r, err, "no answer can be sent");
@@ -288,9 +300,9 @@ static void serve(cps_dispatch_t *d, const cps_event_t *event, cps_request_t *r)
     way_t way = {.d = d, .event = &event->u.request, .request = r};
     r->in_handler = true;
     if (d->closing)
-        refuse_busy(r, "closing");
+        cps_request_refuse_busy(r, "closing");
     else if (judge(&way))
-        run(r);
+        (r->body.more && !r->node->stream ? cps_request_put_together : run)(r);
     release_if_over(r);
 }
 
@@ -401,8 +413,11 @@ cps_err_t cps_dispatch_prepare(cps_dispatch_t *d, cps_site_t *next)
 
 void cps_dispatch_replace(cps_dispatch_t *d, cps_site_t *next)
 {
-    for (size_t i = 0; i < d->limit; i++)
+    cps_uploads_fini(d); /* what resources took so far is told to them; the next block of it gets 4.08 */
+    for (size_t i = 0; i < d->limit; i++) {
         d->requests[i].node = NULL; /* it may go; the handlers of open requests have run */
+        d->requests[i].upload = NULL;
+    }
     cps_watch_part(d, next);
     cps_site_replace(&d->site, next);
     d->list_etag = d->etag_base + d->etag_count++;
@@ -443,6 +458,7 @@ void cps_dispatch_fini(cps_dispatch_t *d)
         free(r->text);
         free(r->answer);
     }
+    cps_uploads_fini(d);
     free(d->requests);
     cps_own_fini(&d->own);
     cps_watch_free_all(d);

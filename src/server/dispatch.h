@@ -30,6 +30,14 @@ typedef struct cps_dispatch_hooks {
     cps_time_us_t (*now)(void *user); /**< for the rate of requests; NULL: it is not limited */
 } cps_dispatch_hooks_t;
 
+/** A body that a handler takes block by block. */
+typedef struct cps_upload {
+    const cps_node_t *node;
+    void *user;  /**< the handler's */
+    uint64_t id; /**< what the endpoint knows it by */
+    struct cps_upload *next;
+} cps_upload_t;
+
 typedef struct cps_dispatch {
     cps_dispatch_hooks_t hooks;
     cps_site_t site;
@@ -40,6 +48,8 @@ typedef struct cps_dispatch {
     cps_request_t *free;
     cps_request_t *kept_first; /**< answers that the full output did not take, in order */
     cps_request_t *kept_last;
+    cps_upload_t *uploads;
+    uint64_t upload_count;
     size_t deferred;
     cps_watches_t orphans;  /**< observers of resources that are gone, until they were told */
     struct cps_watch *late; /**< observers whose turn came while no request was free */
@@ -84,6 +94,9 @@ void cps_dispatch_run(cps_dispatch_t *d, cps_request_t *request);
 
 /** The resource of that path changed (cps_server_changed). */
 CPS_MUST_USE cps_err_t cps_dispatch_changed(cps_dispatch_t *d, const char *path);
+
+/** A CPS_EVENT_ABANDONED. */
+void cps_dispatch_abandoned(cps_dispatch_t *d, uint64_t body_user);
 
 /** Send the answers that the full output did not take; false where some are left. */
 bool cps_dispatch_retry(cps_dispatch_t *d);

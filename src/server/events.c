@@ -65,7 +65,11 @@ void cps_server_event(void *user, const cps_event_t *event)
     case CPS_EVENT_RESPONSE:
     case CPS_EVENT_FAILED:
     case CPS_EVENT_STALE:
+    case CPS_EVENT_WANTED:
         break; /* a server asks nothing */
+    case CPS_EVENT_ABANDONED:
+        cps_dispatch_abandoned(&s->dispatch, event->u.abandoned.user);
+        break;
     }
 }
 

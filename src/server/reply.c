@@ -30,12 +30,18 @@ static cps_err_t submit(cps_request_t *request, const cps_answer_t *answer, bool
                                          .option_count = answer->option_count,
                                          .payload = answer->payload,
                                          .refused = refused,
+                                         .step = answer->step,
+                                         .body_max = answer->body_max,
+                                         .body_user = answer->upload != NULL ? answer->upload->id : 0,
+                                         .slice = answer->slice,
+                                         .offset = answer->offset,
+                                         .total = answer->total,
                                          .observe = watch != NULL,
                                          .observer_user = (uint64_t)(uintptr_t)watch,
                                          .non_confirmable = request->node != NULL && request->node->notify_non}};
     cps_err_t err = hooks->submit(hooks->user, &command, &observer);
     cps_watch_begin(request->dispatch, watch, err == CPS_OK ? observer : 0);
-    if (err == CPS_OK)
+    if (err == CPS_OK && answer->step == CPS_BODY_OVER) /* a block that is kept changes nothing yet */
         after_answer(request, answer->code);
     return err;
 }
@@ -58,8 +64,8 @@ static cps_err_t keep_answer(cps_request_t *request, const cps_answer_t *answer)
     cps_opt_put_list(&ow, list, answer->option_count);
     request->answer_options = cps_written(&w).len;
     cps_write_bytes(&w, answer->payload);
-    request->answer_len = cps_written(&w).len;
-    request->answer_code = answer->code;
+    request->kept = *answer;
+    request->kept.payload = cps_bytes(request->answer + request->answer_options, answer->payload.len);
     request->state = CPS_REQUEST_KEPT;
     request->next = NULL;
     *(d->kept_last != NULL ? &d->kept_last->next : &d->kept_first) = request;
@@ -71,12 +77,12 @@ static cps_err_t keep_answer(cps_request_t *request, const cps_answer_t *answer)
 bool cps_request_retry(cps_request_t *request)
 {
     cps_option_t list[OPTIONS_MAX];
-    cps_answer_t answer = {.code = request->answer_code, .options = list};
+    cps_answer_t answer = request->kept;
+    answer.options = list;
+    answer.option_count = 0;
     cps_opt_walk_t walk = cps_opt_walk(cps_bytes(request->answer, request->answer_options));
     while (answer.option_count < OPTIONS_MAX && cps_opt_next(&walk, &list[answer.option_count]))
         answer.option_count++;
-    answer.payload =
-        cps_bytes(request->answer + request->answer_options, request->answer_len - request->answer_options);
     cps_err_t err = submit(request, &answer, false);
     if (err == CPS_ERR_BUSY)
         return false;
@@ -90,6 +96,7 @@ bool cps_request_retry(cps_request_t *request)
 /* The request is over; one whose handler runs is released when that is back. */
 static void done(cps_request_t *request)
 {
+    cps_upload_end(request);
     if (request->state == CPS_REQUEST_DEFERRED)
         request->dispatch->deferred--;
     if (request->state != CPS_REQUEST_KEPT)
@@ -117,10 +124,12 @@ void cps_request_refuse(cps_request_t *request, const cps_answer_t *answer, bool
     cps_err_t err = submit(request, answer, forget);
     if (err == CPS_ERR_BUSY)
         err = keep_answer(request, answer);
-    if (err == CPS_OK)
-        cps_request_note(request, &note);
-    else
+    if (err != CPS_OK) {
         cps_request_give_up(request, err, reason);
+        return;
+    }
+    cps_upload_abandon(request);
+    cps_request_note(request, &note);
 }
 
 cps_err_t cps_request_answer(cps_request_t *request, const cps_answer_t *answer)
@@ -129,7 +138,8 @@ cps_err_t cps_request_answer(cps_request_t *request, const cps_answer_t *answer)
     if (request->state != CPS_REQUEST_OPEN && !deferred)
         return CPS_ERR_STALE;
     cps_err_t err = submit(request, answer, false);
-    if (err == CPS_OK || err == CPS_ERR_BUSY)
+    bool goes_on = answer->step != CPS_BODY_OVER; /* of a body, only its end is worth a line */
+    if (!goes_on && (err == CPS_OK || err == CPS_ERR_BUSY))
         cps_request_note(request, &(cps_dispatch_note_t){CPS_SERVED_ANSWERED, request, answer->code, NULL, CPS_OK});
     if (err == CPS_ERR_BUSY) {
         err = keep_answer(request, answer);
@@ -157,20 +167,38 @@ static bool is_acceptable(const cps_request_t *request, const cps_answer_t *answ
     return false;
 }
 
+static cps_err_t reply(cps_request_t *request, const cps_answer_t *answer)
+{
+    static const cps_answer_t not_acceptable = {.code = CPS_NOT_ACCEPTABLE};
+    uint16_t bad;
+    if (answer->option_count > OPTIONS_MAX || !cps_code_is_response(answer->code))
+        return CPS_ERR_ARGUMENT;
+    cps_err_t err = cps_opt_check_send(answer->code, answer->options, answer->option_count, &bad); /* REQ-40, REQ-47 */
+    if (err != CPS_OK)
+        return err;
+    if (!is_acceptable(request, answer))
+        return cps_request_answer(request, &not_acceptable); /* RFC 7252 §5.10.4 */
+    return cps_request_answer(request, answer);
+}
+
 cps_err_t cps_reply_with(cps_request_t *request, cps_code_t code, const cps_option_t *options, size_t option_count,
                          cps_bytes_t payload)
 {
-    cps_answer_t answer = {(uint8_t)code, options, option_count, payload};
-    static const cps_answer_t not_acceptable = {.code = CPS_NOT_ACCEPTABLE};
-    uint16_t bad;
-    if (option_count > OPTIONS_MAX || !cps_code_is_response(answer.code))
-        return CPS_ERR_ARGUMENT;
-    cps_err_t err = cps_opt_check_send(answer.code, options, option_count, &bad); /* REQ-40, REQ-47 */
-    if (err != CPS_OK)
-        return err;
-    if (!is_acceptable(request, &answer))
-        return cps_request_answer(request, &not_acceptable); /* RFC 7252 §5.10.4 */
-    return cps_request_answer(request, &answer);
+    return reply(
+        request,
+        &(cps_answer_t){.code = (uint8_t)code, .options = options, .option_count = option_count, .payload = payload});
+}
+
+cps_err_t cps_reply_slice(cps_request_t *request, const cps_option_t *options, size_t option_count,
+                          const cps_slice_t *slice)
+{
+    return reply(request, &(cps_answer_t){.code = CPS_CONTENT,
+                                          .options = options,
+                                          .option_count = option_count,
+                                          .payload = slice->part,
+                                          .slice = true,
+                                          .offset = slice->offset,
+                                          .total = slice->total});
 }
 
 cps_err_t cps_reply(cps_request_t *request, cps_code_t code)

@@ -54,6 +54,8 @@ cps_request_t *cps_request_take(cps_dispatch_t *d, const cps_event_t *event)
     r->age_us = from->context != 0 ? from->echo_age_us : CPS_AGE_UNKNOWN;
     r->multicast = (from->path.flags & CPS_PATH_MULTICAST) != 0;
     r->observe = from->observe;
+    r->body = from->body;
+    r->upload = from->body.user != 0 ? cps_upload_find(d, from->body.user) : NULL;
     return r;
 }
 

@@ -13,6 +13,20 @@ typedef enum cps_request_state {
     CPS_REQUEST_ANSWERED  /**< over as soon as the handler is back */
 } cps_request_state_t;
 
+/** An answer. */
+typedef struct cps_answer {
+    uint8_t code;
+    const cps_option_t *options;
+    size_t option_count;
+    cps_bytes_t payload;
+    cps_body_step_t step;
+    uint32_t body_max;
+    cps_upload_t *upload;
+    bool slice; /**< the payload stands at `offset` of `total` bytes */
+    uint32_t offset;
+    uint32_t total;
+} cps_answer_t;
+
 struct cps_request {
     cps_dispatch_t *dispatch;
     const cps_node_t *node; /**< NULL before the resource is found */
@@ -36,9 +50,10 @@ struct cps_request {
     size_t text_room;
     uint8_t *answer; /**< with CPS_REQUEST_KEPT: its options, then its payload */
     size_t answer_options;
-    size_t answer_len;
-    uint8_t answer_code;
-    cps_request_t *next; /**< free, or kept */
+    cps_answer_t kept; /**< the rest of it; its payload views `answer` */
+    cps_event_body_t body;
+    cps_upload_t *upload; /**< the body that it is a block of, where the handler takes them */
+    cps_request_t *next;  /**< free, or kept */
 };
 
 /** Prepare a free one for an event; NULL where all are in use. */
@@ -53,17 +68,12 @@ void cps_request_release(cps_request_t *request);
 /** Copy the message, so that its views live as long as the request. CPS_ERR_MEMORY. */
 CPS_MUST_USE cps_err_t cps_request_keep(cps_request_t *request);
 
-/** An option of an answer, and its payload. */
-typedef struct cps_answer {
-    uint8_t code;
-    const cps_option_t *options;
-    size_t option_count;
-    cps_bytes_t payload;
-} cps_answer_t;
-
 /** Answer before any handler has run, and note why. `forget`: the same request would be refused the same way at any time,
  * so that it need not be remembered. `reason` is static text, for the log. */
 void cps_request_refuse(cps_request_t *request, const cps_answer_t *answer, bool forget, const char *reason);
+
+/** 5.03 with the time to wait. It has to be remembered: later the same request would run. */
+void cps_request_refuse_busy(cps_request_t *request, const char *reason);
 
 /** Answer from a handler. The answer is kept where the output is full. */
 CPS_MUST_USE cps_err_t cps_request_answer(cps_request_t *request, const cps_answer_t *answer);
@@ -89,6 +99,23 @@ typedef enum cps_proxied {
 
 /** Look for Proxy-Uri and Proxy-Scheme; `asked` is the address that the request was sent to. */
 cps_proxied_t cps_request_unproxy(cps_request_t *request, const cps_addr_t *asked, cps_writer_t *scratch);
+
+/* ---- upload.c ---- */
+
+/** The body of a request goes on being put together by the endpoint: 2.31. */
+void cps_request_put_together(cps_request_t *request);
+
+/** The one of that number, or NULL. */
+cps_upload_t *cps_upload_find(const cps_dispatch_t *d, uint64_t id);
+
+/** Whatever was answered ended the body that it was a block of. */
+void cps_upload_end(cps_request_t *request);
+
+/** The same, and no handler knows it yet: tell the resource. */
+void cps_upload_abandon(cps_request_t *request);
+
+/** Tell all handlers that their bodies will not be whole. */
+void cps_uploads_fini(cps_dispatch_t *d);
 
 /** The handler of /.well-known/core; `user` is the dispatch. */
 cps_err_t cps_discover_get(cps_request_t *request, void *user);

@@ -282,6 +282,8 @@ static cps_err_t fill(cps_node_t *node, const cps_resource_t *r, const char **re
         return say(reason, CPS_ERR_CONFIG, "the path or the host is too long, or the host is empty");
     set_handlers(node->handlers, r);
     node->user = r->user;
+    node->stream = r->stream;
+    node->abandoned = r->abandoned;
     node->body_max = r->body_max != 0 ? r->body_max : CPS_BODY_MAX;
     node->conditional = r->conditional;
     node->observable = r->observable;

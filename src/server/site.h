@@ -38,6 +38,8 @@ typedef struct cps_node {
     size_t offer_count;
     uint32_t body_max;
     bool conditional;
+    bool stream;
+    void (*abandoned)(void *upload, void *user);
     bool observable;
     bool notify_non;
     cps_watches_t *watches; /**< never NULL; its own piece of memory, as a node is const for those who find it */

@@ -175,7 +175,7 @@ static cps_err_t wrong_answers(cps_request_t *request, void *user)
     assert_err(CPS_ERR_ARGUMENT, cps_reply_error(request, CPS_CONTENT, "x"));
     assert_err(CPS_ERR_ARGUMENT, cps_reply_text(request, CPS_VALID, "x"));
     static const uint8_t large[1100] = {0};
-    assert_err(CPS_ERR_TOO_LARGE, cps_reply_with(request, CPS_CONTENT, NULL, 0, cps_bytes(large, sizeof large)));
+    assert_err(CPS_ERR_TOO_LARGE, cps_reply_with(request, CPS_NOT_FOUND, NULL, 0, cps_bytes(large, sizeof large)));
     assert_ok(cps_reply_text(request, CPS_CONTENT, "right"));
     assert_err(CPS_ERR_STALE, cps_reply(request, CPS_CONTENT));
     assert_err(CPS_ERR_STALE, cps_request_defer(request));
