@@ -44,6 +44,14 @@ CPS_API CPS_MUST_USE cps_err_t cps_client_new(cps_client_t **out, const cps_clie
 /** Save sequence numbers and windows, give up credentials, close. NULL is no client. Owner thread. */
 CPS_API void cps_client_free(cps_client_t *client);
 
+/** A part of an answer's body, as it comes. */
+typedef struct cps_client_part {
+    const cps_message_t *message; /**< the message that carried it; its payload is the part */
+    uint32_t offset;              /**< in the body: where the part before it ended */
+    uint32_t size;                /**< of the whole, as the server says; 0: not known. A hint */
+    bool more;                    /**< it is not the last */
+} cps_client_part_t;
+
 /** One request. */
 typedef struct cps_client_request {
     size_t size; /**< sizeof(cps_client_request_t); CPS_CLIENT_REQUEST sets it */
@@ -57,6 +65,18 @@ typedef struct cps_client_request {
     bool non_confirmable;
     bool repeat_unsafe; /**< POST and PATCH too may be repeated after a peer lost its replay window */
     bool no_repeat;     /**< deliver a 4.01 with Echo instead of repeating */
+    uint32_t
+        block_size; /**< 16 to 1,024: bodies go in blocks of this size at most, and the server is told at once (1,024,
+                              told when it is needed) */
+    uint32_t body_max; /**< a larger answer is CPS_ERR_TOO_LARGE (8 MiB); counts where there is no `sink` */
+    /** Takes an answer's body part by part, where it comes in blocks; the response has no payload then. Parts come in order;
+     * where the request fails in the end, none of them counts. What it gives back other than CPS_OK ends the request. */
+    cps_err_t (*sink)(void *user, const cps_client_part_t *part);
+    /** Gives the request's body, instead of `payload`: up to `size` bytes from `offset` on to `to`, and fewer (`*len`) only
+     * at the end. May be asked from the start again. What it gives back other than CPS_OK ends the request. */
+    cps_err_t (*source)(void *user, uint32_t offset, uint8_t *to, size_t size, size_t *len);
+    uint32_t source_size; /**< length of that body; 0: not known */
+    void *user;           /**< of `sink` and `source` */
 } cps_client_request_t;
 
 /** A request in place: CPS_CLIENT_REQUEST(.method = CPS_GET, .uri = "coap://door.local/lock"). */
@@ -74,6 +94,8 @@ typedef struct cps_client_request {
  * answer. CPS_ERR_RESOLVE, CPS_ERR_BAD_URI, CPS_ERR_UNSUPPORTED (coaps and other schemes), CPS_ERR_STATE_LOST,
  * CPS_ERR_IN_USE, CPS_ERR_STORE and kin: nothing was sent. CPS_ERR_BUSY: the server said in a 5.03 to be asked later
  * than this request may take; a shorter time is waited for (RFC 7252 §5.9.3.4). cps_client_detail has the sentence.
+ * Large bodies go in blocks (RFC 7959), each within the client's `timeout_ms`; CPS_ERR_BODY_CHANGED: the resource changed in
+ * between (a GET or FETCH without `sink` is tried once more before).
  *
  * A name with several addresses: the next one is tried only where the network says that the one before cannot be
  * reached. Owner thread.

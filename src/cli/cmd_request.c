@@ -1,55 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* get, put, post, delete, fetch, patch, ipatch: one request. */
-#include "cli/cmd_request.h"
+#include "cli/cmd_request_body.h"
 
 #include "cli/cmd.h"
 #include "cli/cmd_keyring.h"
 #include "cli/show.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* ---- the output file: made before the request is, so that nothing is carried out whose answer has no place ---- */
-
-typedef struct output {
-    int fd;
-    bool made; /* by us: taken away again where nothing comes */
-} output_t;
-
-static int open_output(const cps_ask_t *ask, output_t *out)
-{
-    *out = (output_t){STDOUT_FILENO, false};
-    if (ask->output == NULL)
-        return 0;
-    out->fd = open(ask->output, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    out->made = out->fd >= 0;
-    if (out->fd < 0 && errno == EEXIST)
-        out->fd = open(ask->output, O_WRONLY | O_CLOEXEC);
-    if (out->fd >= 0)
-        return 0;
-    fprintf(stderr, "%s: %s: %s; nothing was sent\n", ask->command, ask->output, strerror(errno));
-    return cps_err_exit(CPS_ERR_IO);
-}
-
-static void close_output(const cps_ask_t *ask, const output_t *out, bool used)
-{
-    if (ask->output == NULL)
-        return;
-    if (out->made && !used)
-        (void)unlink(ask->output);
-    close(out->fd);
-}
-
-/* What was in the file before goes, now that there is something to write. A device has no length. */
-static int empty_output(const cps_ask_t *ask, const output_t *out)
-{
-    if (ask->output == NULL || out->made || ftruncate(out->fd, 0) == 0 || errno == EINVAL)
-        return 0;
-    fprintf(stderr, "%s: %s: %s\n", ask->command, ask->output, strerror(errno));
-    return cps_err_exit(CPS_ERR_IO);
-}
 
 /* ---- the request ---- */
 
@@ -67,7 +26,7 @@ static int show(const cps_ask_t *ask, const cps_response_t *response, int fd)
     return shaped ? ask->shape->show(ask, response, fd) : cps_show_response(ask, response, fd);
 }
 
-static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t *out, bool *used)
+static int ask_client(const cps_ask_t *ask, cps_client_t *client, cps_ask_output_t *out, bool *ok)
 {
     cps_response_t *response = NULL;
     cps_client_request_t request = {.size = sizeof request,
@@ -78,23 +37,27 @@ static int ask_client(const cps_ask_t *ask, cps_client_t *client, const output_t
                                     .token = cps_bytes(ask->token, ask->token_len),
                                     .non_confirmable = ask->non_confirmable,
                                     .repeat_unsafe = ask->again};
+    cps_ask_body_t body = {.ask = ask, .out = out};
+    if (!ask->observe)
+        cps_ask_body_begin(&body, &request);
     request.payload = ask->file != NULL ? cps_bytes(ask->payload, ask->payload_len) : cps_bytes_str(ask->text);
     cps_show_trace_t trace = {.ask = ask, .payload = request.payload};
     cps_client_trace_t hooks = cps_show_trace(&trace);
     if (ask->verbose != 0)
         cps_client_set_trace(client, &hooks);
     if (ask->observe) {
-        *used = true;
-        int ended = empty_output(ask, out);
+        *ok = out->used = true;
+        int ended = cps_ask_output_empty(ask, out);
         return ended == 0 ? cps_ask_observe(ask, client, &request, out->fd) : ended;
     }
     cps_err_t err = cps_client_request(client, &request, &response);
+    cps_ask_body_end(&body);
     if (err != CPS_OK)
         return cps_show_failure(ask, client, err);
     if (response == NULL)
         return cps_show_unanswered(ask);
-    *used = true;
-    int status = empty_output(ask, out);
+    *ok = out->used = true;
+    int status = body.streamed ? 0 : cps_ask_output_empty(ask, out);
     if (status == 0)
         status = show(ask, response, out->fd);
     cps_response_free(response);
@@ -121,18 +84,19 @@ static int carry_out(const cps_ask_t *ask)
     char path[CPS_KEYRING_PATH_MAX];
     const char *keyring = NULL;
     cps_client_t *client = NULL;
-    output_t out;
-    bool used = false;
+    cps_ask_output_t out;
+    bool ok = false;
     int status = find_keyring(ask, path, &keyring);
     if (status == 0)
-        status = open_output(ask, &out);
+        status = cps_ask_output_open(ask, &out);
     if (status != 0)
         return status;
     if (ask->observe)
         cps_ask_hold_signals();
     cps_err_t err = make_client(ask, keyring, &client);
-    status = err == CPS_OK ? ask_client(ask, client, &out, &used) : cps_show_failure(ask, NULL, err);
-    close_output(ask, &out, used);
+    status = err == CPS_OK ? ask_client(ask, client, &out, &ok) : cps_show_failure(ask, NULL, err);
+    int closed = cps_ask_output_close(ask, &out, ok);
+    status = status == 0 ? closed : status;
     bool stuck = client != NULL && cps_client_is_stuck(client);
     cps_client_free(client);
     if (stuck && fflush(NULL) == 0) /* exit() would wait for the thread that hangs in a look-up */

@@ -8,8 +8,8 @@
 #include <coapsule/client.h>
 
 #define CPS_ASK_OPTIONS_MAX 64U
-#define CPS_ASK_BYTES_MAX   4096U  /* of options given */
-#define CPS_ASK_PAYLOAD_MAX 65536U /* of a file that is sent: more never fits a message */
+#define CPS_ASK_BYTES_MAX   4096U        /* of options given */
+#define CPS_ASK_PIPE_MAX    (64U << 20U) /* of what is sent from a pipe, which is read first; files have no limit */
 
 typedef struct cps_ask cps_ask_t;
 
@@ -41,8 +41,11 @@ struct cps_ask {
     size_t bytes_used;
     uint8_t token[8];
     size_t token_len;
-    uint8_t *payload; /**< read from a file; or NULL */
+    int from; /**< the file that is sent block by block; -1: none */
+    uint32_t from_size;
+    uint8_t *payload; /**< read from a pipe; or NULL */
     size_t payload_len;
+    uint32_t block_size; /**< -b; 0: not said */
     uint32_t timeout_ms;
     uint32_t observe_ms;    /**< -s; 0: no end */
     uint32_t observe_count; /**< --count; 0: no end */
@@ -66,9 +69,6 @@ int cps_ask_main(const cps_ask_shape_t *shape, int argc, char **argv);
 
 /** Read a command line; `method` is empty where -m says it. 0, or the exit code with the sentence said. */
 int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv);
-
-/** Give back what reading took. */
-void cps_ask_free(cps_ask_t *ask);
 
 /** Before any thread is made: signals that shall end an observation reach nobody but the main thread. */
 void cps_ask_hold_signals(void);

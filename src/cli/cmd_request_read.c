@@ -2,14 +2,12 @@
 /* The command line of a request: one row an option, with what it does. */
 #include "cli/cmd.h"
 #include "cli/cmd_request.h"
+#include "cli/cmd_request_body.h"
 #include "cli/show.h"
 #include "wire/no_response.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum option {
     OPTION_METHOD,
@@ -19,6 +17,7 @@ enum option {
     OPTION_FORMAT,
     OPTION_ACCEPT,
     OPTION_OPTION,
+    OPTION_BLOCK,
     OPTION_NON,
     OPTION_PROXY,
     OPTION_PROXY_URI,
@@ -53,6 +52,7 @@ static const cps_arg_row_t rows[OPTION_ALL] = {
     [OPTION_FORMAT] = {'t', "content-format", "FORMAT", "format of what is sent: number or name, as in json", false},
     [OPTION_ACCEPT] = {'A', "accept", "FORMAT", "format wanted", false},
     [OPTION_OPTION] = {'O', "option", "NUM,VALUE", "one more option; VALUE is text, a number, or 0x and hex", false},
+    [OPTION_BLOCK] = {'b', "block", "SIZE", "bodies in blocks of at most SIZE bytes, 16 to 1024", false},
     [OPTION_NON] = {'N', "non", NULL, "send it Non-confirmable", false},
     [OPTION_PROXY] = {'P', "proxy", "URI", "through a forward proxy, by Proxy-Scheme", false},
     [OPTION_PROXY_URI] = {0, "proxy-uri", "URI", "through a forward proxy, by Proxy-Uri", false},
@@ -200,6 +200,15 @@ static int set_timeout(cps_ask_t *ask, const char *text)
     return cps_usage(ask->command, "\"%s\" is no time: write seconds, as in 5 or 0.5", text);
 }
 
+static int set_block(cps_ask_t *ask, const char *text)
+{
+    uint64_t size = 0;
+    if (!cps_arg_number(text, 1024, &size) || size < 16)
+        return cps_usage(ask->command, "\"%s\" is no block size: write 16, 32, 64, 128, 256, 512 or 1024", text);
+    ask->block_size = (uint32_t)size;
+    return 0;
+}
+
 static int set_token(cps_ask_t *ask, const char *text)
 {
     if (!cps_arg_bytes(text, ask->token, sizeof ask->token, &ask->token_len) || ask->token_len == 0)
@@ -291,6 +300,8 @@ static int take_option(cps_ask_t *ask, enum option option, const char *value)
         return add_numbered(ask, value);
     case OPTION_TOKEN:
         return set_token(ask, value);
+    case OPTION_BLOCK:
+        return set_block(ask, value);
     case OPTION_TIMEOUT:
         return set_timeout(ask, value);
     case OPTION_SECONDS:
@@ -308,45 +319,6 @@ static int take_option(cps_ask_t *ask, enum option option, const char *value)
     default:
         return add_bytes(ask, CPS_OPT_ETAG, value);
     }
-}
-
-/* ---- the payload ---- */
-
-static int read_all(cps_ask_t *ask, int fd)
-{
-    ask->payload = malloc(CPS_ASK_PAYLOAD_MAX + 1);
-    if (ask->payload == NULL)
-        return cps_err_exit(CPS_ERR_MEMORY);
-    ssize_t got;
-    do {
-        got = read(fd, ask->payload + ask->payload_len, CPS_ASK_PAYLOAD_MAX + 1 - ask->payload_len);
-        ask->payload_len += got > 0 ? (size_t)got : 0;
-    } while ((got > 0 && ask->payload_len <= CPS_ASK_PAYLOAD_MAX) || (got < 0 && errno == EINTR));
-    if (got < 0) {
-        fprintf(stderr, "%s: %s: %s\n", ask->command, ask->file, strerror(errno));
-        return cps_err_exit(CPS_ERR_IO);
-    }
-    if (ask->payload_len <= CPS_ASK_PAYLOAD_MAX)
-        return 0;
-    fprintf(stderr, "%s: %s: does not fit one message, and block-wise transfer is not in this version\n", ask->command,
-            ask->file);
-    return cps_err_exit(CPS_ERR_TOO_LARGE);
-}
-
-static int read_payload(cps_ask_t *ask)
-{
-    if (ask->file == NULL)
-        return 0;
-    if (strcmp(ask->file, "-") == 0)
-        return read_all(ask, STDIN_FILENO);
-    int fd = open(ask->file, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        fprintf(stderr, "%s: %s: %s\n", ask->command, ask->file, strerror(errno));
-        return cps_err_exit(CPS_ERR_IO);
-    }
-    int status = read_all(ask, fd);
-    close(fd);
-    return status;
 }
 
 /* ---- all of it ---- */
@@ -380,6 +352,7 @@ static int check(const cps_ask_t *ask)
 
 int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv)
 {
+    ask->from = -1;
     size_t count;
     const cps_arg_row_t *own = cps_ask_rows(ask, &count);
     cps_args_t args = cps_args_begin(ask->command, own, count, argc, argv);
@@ -401,7 +374,5 @@ int cps_ask_read(cps_ask_t *ask, const char *method, int argc, char **argv)
     if (ask->observe && ask->method == CPS_GET && (ask->text != NULL || ask->file != NULL))
         ask->method = CPS_FETCH; /* RFC 8132 §2.4: what is sent says what is observed */
     status = check(ask);
-    return status == 0 ? read_payload(ask) : status;
+    return status == 0 ? cps_ask_open(ask) : status;
 }
-
-void cps_ask_free(cps_ask_t *ask) { free(ask->payload); }

@@ -94,6 +94,9 @@ static int read_arguments(cps_serve_t *serve, int argc, char **argv)
 
 /* ---- the file ---- */
 
+#define BODIES     4U /* of the largest size may be put together at once */
+#define BODY_SPARE 65536U
+
 cps_ep_config_t cps_serve_endpoint(const cps_conf_daemon_t *conf)
 {
     return (cps_ep_config_t){.size = sizeof(cps_ep_config_t),
@@ -102,6 +105,8 @@ cps_ep_config_t cps_serve_endpoint(const cps_conf_daemon_t *conf)
                              .contexts = conf->limits.contexts,
                              .requests_in = conf->limits.exchanges,
                              .dedup_bytes = (size_t)conf->limits.memory,
+                             .body_max = (uint32_t)conf->limits.body,
+                             .body_bytes = BODIES * ((size_t)conf->limits.body + BODY_SPARE),
                              .amplification = conf->limits.unverified_amplification};
 }
 

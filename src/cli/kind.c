@@ -46,7 +46,7 @@ void cps_kinds_init(cps_kinds_t *kinds, cps_server_t *server, cps_log_t *log, ui
     memset(kinds, 0, sizeof *kinds);
     kinds->server = server;
     kinds->log = log;
-    kinds->body_max = body_max < CPS_KIND_BODY_MAX ? (uint32_t)body_max : CPS_KIND_BODY_MAX;
+    kinds->body_max = body_max < UINT32_MAX ? (uint32_t)body_max : UINT32_MAX;
     cps_clock_init(&kinds->clock);
 }
 
@@ -97,9 +97,7 @@ static cps_thing_t *new_thing(cps_kinds_t *kinds, const cps_conf_resource_t *fro
     thing->delay_us = thing->next_delay_us = from->delay_us;
     thing->wanted = thing->fresh = true;
     thing->format = -1;
-    if (from->kind == CPS_CONF_VALUE)
-        thing->bytes = malloc(CPS_KIND_BODY_MAX);
-    if (thing->path == NULL || (from->kind == CPS_CONF_VALUE && thing->bytes == NULL)) {
+    if (thing->path == NULL) {
         thing_free(thing);
         return NULL;
     }
@@ -113,7 +111,7 @@ static cps_thing_t *new_thing(cps_kinds_t *kinds, const cps_conf_resource_t *fro
 
 void cps_kinds_begin(cps_kinds_t *kinds, uint64_t body_max)
 {
-    kinds->body_max = body_max < CPS_KIND_BODY_MAX ? (uint32_t)body_max : CPS_KIND_BODY_MAX;
+    kinds->body_max = body_max < UINT32_MAX ? (uint32_t)body_max : UINT32_MAX;
     for (size_t i = 0; i < kinds->count; i++)
         kinds->things[i]->wanted = kinds->things[i]->fresh = false;
 }

@@ -10,7 +10,7 @@
 
 #include <coapsule/server.h>
 
-#define CPS_KIND_BODY_MAX 1024U /* what fits one message (RFC 7252 §4.6) */
+#define CPS_KIND_JSON_MAX 1024U /* a document that PATCH makes, or a part of one that FETCH gives */
 
 typedef struct cps_kinds cps_kinds_t;
 
@@ -28,7 +28,7 @@ typedef struct cps_thing {
     bool exists;
     bool unlocked;
     uint64_t number;
-    uint8_t *bytes; /**< CPS_KIND_BODY_MAX of them, of kind value */
+    uint8_t *bytes; /**< of kind value */
     size_t len;
     int32_t format; /**< Content-Format of the bytes; -1: none was given */
 } cps_thing_t;
@@ -42,7 +42,7 @@ typedef struct cps_kind_waiting {
 struct cps_kinds {
     cps_server_t *server; /**< NULL while a configuration is only checked */
     cps_log_t *log;
-    uint32_t body_max; /**< largest body taken, at most CPS_KIND_BODY_MAX */
+    uint32_t body_max; /**< largest body taken */
     cps_clock_t clock;
     cps_thing_t **things;
     size_t count;
@@ -87,6 +87,9 @@ void cps_kind_touch(cps_thing_t *thing);
 /** Whether the conditions of the request hold (RFC 7252 §5.10.8); where they do not, 4.12 is sent and `*err` is what the
  * handler gives back. */
 bool cps_kind_may_change(cps_request_t *request, const cps_thing_t *thing, cps_err_t *err);
+
+/** Put these bytes in the place of those that a value holds; false where there is no memory, and nothing has changed. */
+bool cps_kind_hold(cps_thing_t *thing, cps_bytes_t bytes);
 
 /** What a kind does with a request, one function for all its methods (kind_things.c, kind_json.c). */
 cps_err_t cps_kind_lock_get(cps_request_t *request, void *user);

@@ -49,14 +49,14 @@ static cps_err_t begin(cps_request_t *request, const cps_thing_t *thing, work_t 
 /* Put the new tree in the place of the old bytes: the one step that changes anything (RFC 8132 §3: all or nothing). */
 static cps_err_t keep(cps_request_t *request, cps_thing_t *thing, const work_t *work)
 {
-    uint8_t bytes[CPS_KIND_BODY_MAX];
+    uint8_t bytes[CPS_KIND_JSON_MAX];
     cps_writer_t w = cps_writer(bytes, sizeof bytes);
     bool created = !thing->exists;
     cps_doc_write(&w, work->root);
     if (w.failed)
         return refuse(request, work, CPS_ERR_NO_SPACE);
-    thing->len = cps_written(&w).len;
-    memcpy(thing->bytes, bytes, thing->len);
+    if (!cps_kind_hold(thing, cps_written(&w)))
+        return CPS_ERR_MEMORY;
     thing->format = FORMAT_JSON;
     thing->exists = true;
     cps_kind_touch(thing);
@@ -89,7 +89,7 @@ static cps_err_t reply_selection(cps_request_t *request, const cps_thing_t *thin
 cps_err_t cps_kind_value_fetch(cps_request_t *request, void *user)
 {
     const cps_thing_t *thing = user;
-    uint8_t bytes[CPS_KIND_BODY_MAX];
+    uint8_t bytes[CPS_KIND_JSON_MAX];
     cps_writer_t w = cps_writer(bytes, sizeof bytes);
     work_t work;
     cps_err_t err;

@@ -97,6 +97,17 @@ cps_err_t cps_kind_value_get(cps_request_t *request, void *user)
                           cps_bytes(thing->bytes, thing->len));
 }
 
+bool cps_kind_hold(cps_thing_t *thing, cps_bytes_t bytes)
+{
+    uint8_t *room = realloc(thing->bytes, bytes.len + 1);
+    if (room == NULL)
+        return false;
+    thing->bytes = room;
+    cps_copy(thing->bytes, bytes.ptr, bytes.len);
+    thing->len = bytes.len;
+    return true;
+}
+
 cps_err_t cps_kind_value_set(cps_request_t *request, void *user)
 {
     cps_thing_t *thing = user;
@@ -105,8 +116,8 @@ cps_err_t cps_kind_value_set(cps_request_t *request, void *user)
     cps_err_t err;
     if (!cps_kind_may_change(request, thing, &err))
         return err;
-    cps_copy(thing->bytes, payload.ptr, payload.len); /* no larger than the resource's body_max */
-    thing->len = payload.len;
+    if (!cps_kind_hold(thing, payload)) /* no larger than the resource's body_max */
+        return CPS_ERR_MEMORY;
     thing->format = cps_request_content_format(request);
     thing->exists = true;
     cps_kind_touch(thing);

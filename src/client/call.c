@@ -26,7 +26,8 @@ static cps_err_t plan(cps_client_t *client, cps_call_t *call)
         err = cps_plan_add(&call->plan, (uint8_t)r->method, r->options, r->option_count);
     if (err != CPS_OK)
         return cps_client_say(client, err, "%s", call->plan.why);
-    if ((r->method == CPS_GET || r->method == CPS_DELETE) && r->payload.len != 0) /* RFC 7252 §5.5 (REQ-15) */
+    if ((r->method == CPS_GET || r->method == CPS_DELETE) &&
+        (r->payload.len != 0 || r->source != NULL)) /* RFC 7252 §5.5 (REQ-15) */
         return cps_client_say(client, CPS_ERR_ARGUMENT, "a %s carries no payload", cps_code_text((uint8_t)r->method));
     if (r->method >= CPS_FETCH && r->method <= CPS_IPATCH && !has_format(r)) /* RFC 8132 §2.3.1, §3 */
         return cps_client_say(client, CPS_ERR_ARGUMENT, "a %s says by a Content-Format what its body means",
@@ -84,22 +85,48 @@ static void take_failure(cps_call_t *call, const cps_event_failed_t *failed)
         cps_text_clean(failed->message.payload, false, f->hint_text, sizeof f->hint_text);
 }
 
+/* What is done with a body failed here: the request ends, whatever comes of it. */
+static void end_if(cps_client_t *client, cps_call_t *call, cps_err_t err)
+{
+    cps_command_t cancel = {.kind = CPS_COMMAND_CANCEL, .u.handle = call->handle};
+    if (err == CPS_OK)
+        return;
+    call->done = true;
+    call->err = err;
+    (void)!cps_worker_submit(client->worker, &cancel, NULL); /* stale where this was the last part */
+}
+
+static void take_response(cps_client_t *client, cps_call_t *call, const cps_event_response_t *part)
+{
+    cps_event_response_t whole;
+    cps_err_t err = cps_body_take(call, part, &whole);
+    if (err != CPS_OK || part->more) {
+        end_if(client, call, err);
+        return;
+    }
+    call->done = true;
+    cps_response_free(call->response); /* a notification may follow in the same turn of the loop */
+    call->response = cps_response_new(&whole, call->credential, &call->plan.uri, call->request->uri);
+    call->err = call->response != NULL ? CPS_OK : CPS_ERR_MEMORY;
+}
+
 void cps_call_event(cps_client_t *client, const cps_event_t *event)
 {
     cps_call_t *call = client->call;
     bool over = call == NULL || (call->done && !call->observing);
     if (over || event->handle != call->handle || event->kind == CPS_EVENT_STALE)
         return;
-    call->done = true;
-    uv_stop(&client->loop); /* a timer may have said it, and nothing may come any more: no waiting */
     call->observing = event->kind == CPS_EVENT_RESPONSE && event->u.response.observing;
     if (event->kind == CPS_EVENT_FAILED) {
+        call->done = true;
         take_failure(call, &event->u.failed);
-        return;
+    } else if (event->kind == CPS_EVENT_WANTED) {
+        end_if(client, call, cps_body_give(client, call, &event->u.wanted));
+    } else {
+        take_response(client, call, &event->u.response);
     }
-    cps_response_free(call->response); /* a notification may follow in the same turn of the loop */
-    call->response = cps_response_new(&event->u.response, call->credential, &call->plan.uri, call->request->uri);
-    call->err = call->response != NULL ? CPS_OK : CPS_ERR_MEMORY;
+    if (call->done)
+        uv_stop(&client->loop); /* a timer may have said it, and nothing may come any more: no waiting */
 }
 
 static void run(cps_client_t *client, cps_call_t *call)
@@ -123,7 +150,7 @@ static cps_err_t send_to(cps_client_t *client, cps_call_t *call, const cps_addr_
     c->no_repeat = r->no_repeat;
     c->options = call->plan.options;
     c->option_count = call->plan.option_count;
-    c->payload = r->payload;
+    cps_body_command(call, c);
     c->token = r->token;
     c->context = call->context;
     c->timeout_us = call->deadline_us - now;
@@ -153,10 +180,19 @@ static bool may_go_on(const cps_call_t *call)
            cps_addr_is_loopback(&call->peer);
 }
 
+/* A resource that changed while it was read is read again, once, where nobody saw the first half. */
+static bool may_read_again(const cps_call_t *call)
+{
+    const cps_client_request_t *r = call->request;
+    return call->err == CPS_ERR_BODY_CHANGED && r->sink == NULL && (r->method == CPS_GET || r->method == CPS_FETCH);
+}
+
 cps_err_t cps_call_try(cps_client_t *client, cps_call_t *call, const cps_addr_t *addresses, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         (void)!send_to(client, call, &addresses[i]);
+        if (may_read_again(call))
+            (void)!send_to(client, call, &addresses[i]);
         if (!may_go_on(call) || cps_worker_now(client->worker) >= call->deadline_us)
             break;
     }
@@ -199,7 +235,8 @@ cps_err_t cps_call_begin(cps_client_t *client, const cps_client_request_t *given
     if (cps_inside())
         return cps_client_say(client, CPS_ERR_CALLED_INSIDE, "%s", cps_err_text(CPS_ERR_CALLED_INSIDE));
     if (!cps_sized_copy(request, sizeof *request, given) || request->uri == NULL ||
-        !cps_code_is_request((uint8_t)request->method) || request->token.len > CPS_TOKEN_MAX)
+        !cps_code_is_request((uint8_t)request->method) || request->token.len > CPS_TOKEN_MAX ||
+        (request->source != NULL && request->payload.len != 0))
         return cps_client_say(client, CPS_ERR_ARGUMENT, "%s", cps_err_text(CPS_ERR_ARGUMENT));
     return CPS_OK;
 }
@@ -222,6 +259,7 @@ cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *g
         (void)!cps_worker_submit(client->worker, &forget, NULL);
     }
     *response = call->response;
+    free(call->body);
     free(call);
     return err;
 }

@@ -60,13 +60,15 @@ static void on_event(void *user, const cps_event_t *event)
         break;
     case CPS_EVENT_RESPONSE:
     case CPS_EVENT_FAILED:
+    case CPS_EVENT_WANTED:
     case CPS_EVENT_STALE:
         if (!cps_stream_event(client, event))
             cps_call_event(client, event);
         break;
     case CPS_EVENT_NOTIFY:
     case CPS_EVENT_UNOBSERVED:
-        break; /* nobody observes a client */
+    case CPS_EVENT_ABANDONED:
+        break; /* a client serves nothing */
     }
 }
 

@@ -58,6 +58,9 @@ typedef struct cps_call {
     cps_err_t err;
     cps_failure_t failure;
     cps_response_t *response;
+    uint8_t *body; /**< of an answer in blocks, so far */
+    size_t body_len;
+    size_t body_room;
 } cps_call_t;
 
 struct cps_client {
@@ -102,6 +105,18 @@ bool cps_stream_event(cps_client_t *client, const cps_event_t *event);
 
 /** Forget all that is observed, without a word to the servers. */
 void cps_stream_forget_all(cps_client_t *client);
+
+/* ---- body.c ---- */
+
+/** Fill in what a command says of bodies in blocks. */
+void cps_body_command(const cps_call_t *call, cps_command_request_t *command);
+
+/** Take an answer or a part of one; `whole` is the answer with all of its body once it is done. CPS_ERR_TOO_LARGE,
+ * CPS_ERR_MEMORY, and what the sink says: the request is to end. */
+CPS_MUST_USE cps_err_t cps_body_take(cps_call_t *call, const cps_event_response_t *part, cps_event_response_t *whole);
+
+/** Give the piece that is wanted. The errors of the source and of cps_worker_submit: the request is to end. */
+CPS_MUST_USE cps_err_t cps_body_give(cps_client_t *client, const cps_call_t *call, const cps_event_wanted_t *wanted);
 
 /* ---- sentence.c ---- */
 

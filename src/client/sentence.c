@@ -99,9 +99,8 @@ static cps_err_t say_plain(cps_client_t *client, const cps_call_t *call, const c
         return cps_client_say(client, call->err, "%s: %s answered with a critical option that is not understood", uri,
                               peer);
     case CPS_ERR_TOO_LARGE:
-        return cps_client_say(
-            client, call->err,
-            "%s: the request does not fit one message, and block-wise transfer is not in this version", uri);
+        return cps_client_say(client, call->err,
+                              "%s: too large: the answer is over the limit, or the options fill a message", uri);
     default:
         return cps_client_say(client, call->err, "%s: %s", uri, cps_err_text(call->err));
     }

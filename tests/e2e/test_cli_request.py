@@ -99,9 +99,6 @@ def files(t):
     count = len(server.requests)
     done = ask(t, "put", "-f", "absent", server.uri("/"))
     assert done.status == 3 and "absent" in done.err, done.describe()
-    (t.tmp / "big").write_bytes(b"x" * 5000)
-    done = ask(t, "put", "-f", "big", server.uri("/"))
-    assert done.status == 3 and "one message" in done.err, done.describe()
     assert len(server.requests) == count
 
 

@@ -10,7 +10,7 @@ from lib.ask import Asker
 from lib.tap import case, run
 
 READY = r"ready\b.*:(\d+)\b"
-TREE = "listen: [coap://127.0.0.1:0]\nresources:\n" + "".join(
+TREE = "listen: [coap://127.0.0.1:0]\nlimits: { body: 1KiB }\nresources:\n" + "".join(
     f"  - {{ path: /{path}, kind: {kind} }}\n"
     for path, kind in [("v", "value"), ("w", "value"), ("text", "value"), ("lock", "lock")])
 FETCH, PATCH, IPATCH = 5, 6, 7

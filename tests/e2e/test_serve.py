@@ -110,8 +110,9 @@ def kinds(t):
         assert answer.code == code(wanted) and answer.payload == b"\0\1\2", str(answer)
         assert answer.option(coap.CONTENT_FORMAT) == b"\x2a"
     assert client.ask(coap.GET, "echo", [(coap.URI_QUERY, b"a=1"), (coap.URI_QUERY, b"b")]).payload == b"a=1&b"
-    large = client.ask(coap.PUT, "value", payload=bytes(1025))
-    assert large.code == code("4.13") and large.option(coap.SIZE1) == coap.uint(1024)
+    first = [(coap.BLOCK1, b"\x0e"), (coap.SIZE1, coap.uint(9 << 20))]  # the first block says how much is to come
+    large = client.ask(coap.PUT, "value", first, bytes(1024))
+    assert large.code == code("4.13") and large.option(coap.SIZE1) == coap.uint(8 << 20)
 
 
 @case("", "a slow resource acknowledges first and answers later, whatever comes in between")

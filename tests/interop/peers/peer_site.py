@@ -2,7 +2,7 @@
 """The resources of the aiocoap server of the tests and the JSON events that it prints.
 
 /lock GET PUT (may be observed), /sensor GET, /slow GET (a separate response), /counter POST (adds one), /echo-fresh GET PUT (wants an Echo
-value of its own, RFC 9175), /.well-known/core.
+value of its own, RFC 9175), /big GET PUT POST (bodies of any length; POST gives back what it got), /.well-known/core.
 """
 import asyncio
 import json
@@ -91,6 +91,20 @@ class Counter(Peer):
         return aiocoap.Message(code=aiocoap.CHANGED, payload=b"%d" % self.number)
 
 
+class Big(Peer):
+    state = b""
+
+    async def render_get(self, request):
+        return aiocoap.Message(payload=self.state, content_format=42)
+
+    async def render_put(self, request):
+        self.state = request.payload
+        return aiocoap.Message(code=aiocoap.CHANGED)
+
+    async def render_post(self, request):
+        return aiocoap.Message(code=aiocoap.CHANGED, payload=request.payload)
+
+
 class EchoFresh(Peer):
     """Answers only a request that carries an Echo value given out in the last seconds, once each."""
 
@@ -115,7 +129,7 @@ class PeerSite(resource.Site):
         super().__init__()
         self.required = required
         for path, kind in (("lock", Lock), ("sensor", Sensor), ("slow", Slow), ("counter", Counter),
-                           ("echo-fresh", EchoFresh)):
+                           ("echo-fresh", EchoFresh), ("big", Big)):
             self.add_resource([path], kind())
         self.add_resource([".well-known", "core"], WellKnown(self.get_resources_as_linkheader))
 
