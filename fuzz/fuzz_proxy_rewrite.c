@@ -54,6 +54,8 @@ static bool may_go_on(uint16_t number, bool chained, bool by_scheme)
 {
     bool is_part = number == CPS_OPT_URI_HOST || number == CPS_OPT_URI_PORT || number == CPS_OPT_URI_PATH ||
                    number == CPS_OPT_URI_QUERY;
+    if (number == CPS_OPT_BLOCK1 || number == CPS_OPT_BLOCK2)
+        return true; /* blocks are passed on one by one */
     if (is_part)
         return !chained || by_scheme;
     return chained && number == (by_scheme ? CPS_OPT_PROXY_SCHEME : CPS_OPT_PROXY_URI);

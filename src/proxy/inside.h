@@ -55,7 +55,8 @@ struct cps_proxy {
     cps_proxy_rules_t rules;
     char name[CPS_PROXY_NAME_MAX + 1];
     cps_proxy_self_t self;
-    uint32_t tokens; /**< given so far: no token comes twice */
+    uint8_t tag_seed[16]; /**< of Request-Tags: one for each client and tag of its own, the same each time */
+    uint32_t tokens;      /**< given so far: no token comes twice */
     uint64_t timeout_us;
     uint32_t upstream_sockets; /**< bits: sockets that next hops are asked from */
 

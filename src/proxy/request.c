@@ -2,6 +2,8 @@
 /* A request comes: who asks, what for, and whether it may. */
 #include "proxy/inside.h"
 
+#include "base/map.h"
+
 #include <stdio.h>
 
 /* Nothing was done for it: if the message comes again it is refused again, and nothing is remembered. */
@@ -62,6 +64,33 @@ static void challenge_again(cps_proxy_t *p, const cps_event_t *event)
         cps_proxy_drop(p, event->handle);
 }
 
+/* The next hop sees one endpoint, the proxy: the blocks of its clients are told apart by Request-Tag (RFC 9175 §3.4). No
+ * state is kept, so that no client can fill it: the tag follows from who asks and from the tags it gave. */
+static void tag(cps_proxy_t *p, const cps_event_request_t *request)
+{
+    cps_proxy_request_t *r = &p->request;
+    const cps_addr_t *client = &request->path.remote;
+    cps_writer_t w = cps_writer(r->store, sizeof r->store);
+    r->tagged = cps_proxy_wants_tag(&request->message);
+    if (!r->tagged)
+        return;
+    cps_write_u32(&w, client->scope_id);
+    cps_write_u16(&w, client->port);
+    if (cps_proxy_tag_source(&request->message, cps_bytes(client->ip, sizeof client->ip), &w) != CPS_OK)
+        cps_write_u8(&w, 0); /* more tags than fit: all of one operation have the same first ones */
+    cps_bytes_t source = cps_written(&w);
+    cps_put_be64(r->tag, cps_hash(p->tag_seed, source.ptr, source.len));
+}
+
+static void send_on(cps_proxy_t *p, const cps_event_t *event, const char *where)
+{
+    tag(p, &event->u.request);
+    if (cps_proxy_rewrite(&event->u.request.message, &p->rules, &p->request))
+        cps_proxy_forward(p, event, where);
+    else
+        refuse_now(p, event, where, &p->request.refusal);
+}
+
 static void forward(cps_proxy_t *p, const cps_event_t *event)
 {
     cps_proxy_request_t *r = &p->request;
@@ -82,10 +111,8 @@ static void forward(cps_proxy_t *p, const cps_event_t *event)
     if (is_literal ? !cps_proxy_may_reach(p->options.targets, &r->uri, &literal)
                    : !cps_proxy_may_look_up(p->options.targets, &r->uri))
         refuse(p, event, where, is_literal && cps_proxy_is_special(&literal) ? CPS_PROXY_ADDRESS : CPS_PROXY_TARGET);
-    else if (!cps_proxy_rewrite(&event->u.request.message, &p->rules, r))
-        refuse_now(p, event, where, &r->refusal);
     else
-        cps_proxy_forward(p, event, where);
+        send_on(p, event, where);
 }
 
 void cps_proxy_on_request(cps_proxy_t *p, const cps_event_t *event)

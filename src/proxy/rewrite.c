@@ -3,10 +3,11 @@
 
 #include <stdio.h>
 
-/* Unsafe options that this proxy processes (RFC 7252 §5.7.1). Block1, Block2, the Q-Blocks and No-Response are not among
- * them yet: what it does not process must not pass. */
-static const uint16_t processed[] = {CPS_OPT_URI_HOST,  CPS_OPT_OBSERVE,   CPS_OPT_URI_PORT,    CPS_OPT_URI_PATH,
-                                     CPS_OPT_URI_QUERY, CPS_OPT_PROXY_URI, CPS_OPT_PROXY_SCHEME};
+/* Unsafe options that this proxy processes (RFC 7252 §5.7.1). Blocks are passed on one by one (RFC 7959 §2.3). The
+ * Q-Blocks and No-Response are not among them yet: what it does not process must not pass. */
+static const uint16_t processed[] = {CPS_OPT_URI_HOST,     CPS_OPT_OBSERVE,   CPS_OPT_URI_PORT,
+                                     CPS_OPT_URI_PATH,     CPS_OPT_URI_QUERY, CPS_OPT_PROXY_URI,
+                                     CPS_OPT_PROXY_SCHEME, CPS_OPT_BLOCK1,    CPS_OPT_BLOCK2};
 
 /* What becomes of an option that passed the judgement. */
 typedef enum fate {
@@ -174,6 +175,7 @@ cps_proxy_want_t cps_proxy_read(const cps_message_t *message, cps_proxy_request_
     bool by_scheme = !by_uri && find(message, CPS_OPT_PROXY_SCHEME, &scheme);
     out->by_scheme = false;
     out->own_echo = false;
+    out->tagged = false;
     out->option_count = 0;
     out->text_len = 0;
     if (!read_hop_limit(message, out))
@@ -227,6 +229,30 @@ static bool add_hop_limit(const cps_proxy_rules_t *rules, cps_proxy_request_t *r
     return add(request, CPS_OPT_HOP_LIMIT, cps_bytes(request->hop_value, 1));
 }
 
+/* ---- whose blocks they are ---- */
+
+bool cps_proxy_wants_tag(const cps_message_t *message)
+{
+    cps_bytes_t value;
+    if (message->code == CPS_GET || message->code == CPS_DELETE)
+        return false;
+    return !find(message, CPS_OPT_OSCORE, &value) || find(message, CPS_OPT_BLOCK1, &value) ||
+           find(message, CPS_OPT_BLOCK2, &value);
+}
+
+cps_err_t cps_proxy_tag_source(const cps_message_t *message, cps_bytes_t client, cps_writer_t *out)
+{
+    cps_option_walk_t walk = {0};
+    cps_write_bytes(out, client);
+    for (cps_option_t option; cps_message_next(message, &walk, &option);) {
+        if (option.number != CPS_OPT_REQUEST_TAG || option.value.len > 8)
+            continue;
+        cps_write_u8(out, (uint8_t)(option.value.len + 1));
+        cps_write_bytes(out, option.value);
+    }
+    return cps_writer_err(out);
+}
+
 /* At the last proxy the URI is split (RFC 7252 §5.7.2, §6.4). */
 static bool add_uri(cps_proxy_request_t *request)
 {
@@ -254,9 +280,13 @@ bool cps_proxy_rewrite(const cps_message_t *message, const cps_proxy_rules_t *ru
     for (cps_option_t option; cps_message_next(message, &walk, &option);) {
         if (own_echo && option.number == CPS_OPT_ECHO)
             own_echo = false;
+        else if (request->tagged && option.number == CPS_OPT_REQUEST_TAG)
+            continue;
         else if (goes_on(rules, request, option.number) && !add(request, option.number, option.value))
             return false;
     }
+    if (request->tagged && !add(request, CPS_OPT_REQUEST_TAG, cps_bytes(request->tag, sizeof request->tag)))
+        return false;
     /* RFC 7252 §5.5: GET and DELETE have none, and none is sent for them */
     bool has_payload = message->code != CPS_GET && message->code != CPS_DELETE;
     request->payload = has_payload ? message->payload : cps_bytes(NULL, 0);
@@ -269,7 +299,7 @@ bool cps_proxy_rewrite(const cps_message_t *message, const cps_proxy_rules_t *ru
  * registered. Any other Unsafe option has no meaning there or is not processed (RFC 7252 §5.7.1). */
 static bool judge_answer_options(const cps_message_t *message, cps_proxy_answer_t *out)
 {
-    static const uint16_t numbers[] = {CPS_OPT_OBSERVE, CPS_OPT_MAX_AGE};
+    static const uint16_t numbers[] = {CPS_OPT_OBSERVE, CPS_OPT_MAX_AGE, CPS_OPT_BLOCK1, CPS_OPT_BLOCK2};
     cps_opt_set_t known = cps_opt_set_of(numbers, sizeof numbers / sizeof numbers[0]);
     cps_option_walk_t walk = {0};
     uint32_t last = UINT32_MAX;

@@ -30,6 +30,8 @@ typedef struct cps_proxy_request {
     bool has_hop_limit;
     uint8_t hop_limit; /**< as it came */
     bool own_echo; /**< its Echo is the proxy's own: it ends here (RFC 9175 §2.3). Set it before cps_proxy_rewrite */
+    bool tagged;   /**< it goes on under `tag` instead of its own Request-Tags. Set both before cps_proxy_rewrite */
+    uint8_t tag[8];
     cps_proxy_refusal_t refusal;
     cps_option_t options[CPS_PROXY_OPTIONS_MAX];
     size_t option_count;
@@ -58,6 +60,13 @@ cps_proxy_want_t cps_proxy_read(const cps_message_t *message, cps_proxy_request_
  * §5.10.2). `host` and `port` of the request's destination do not count: they are the proxy's, so that a missing Uri-Port
  * means the default of the scheme. CPS_ERR_BAD_URI, CPS_ERR_BAD_OPTION, CPS_ERR_NO_SPACE. */
 CPS_MUST_USE cps_err_t cps_proxy_join(const cps_message_t *message, cps_scheme_t scheme, cps_writer_t *out);
+
+/** Whether a request may be a part of a body in blocks, or its answer be one that is kept for it: not a GET or DELETE, and,
+ * of what is sealed, only with a Block option. Then it has to be told apart from those of other clients (RFC 9175 §3.4). */
+bool cps_proxy_wants_tag(const cps_message_t *message);
+
+/** What tells it apart, in `out`: `client` (its endpoint as bytes) and its own Request-Tags. CPS_ERR_NO_SPACE. */
+CPS_MUST_USE cps_err_t cps_proxy_tag_source(const cps_message_t *message, cps_bytes_t client, cps_writer_t *out);
 
 /** Fill the options and payload of the message for the next hop. False, with `refusal`: the hops are used up (5.08), or
  * there are too many options. */
