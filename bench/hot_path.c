@@ -109,6 +109,12 @@ static store_t new_store(uint32_t count)
     return s;
 }
 
+static void free_store(store_t *s)
+{
+    free(s->datagrams);
+    free(s->bytes);
+}
+
 static void put_aside(store_t *s, const cps_datagram_t *datagram)
 {
     uint8_t *to = s->bytes + s->count * DATAGRAM_MAX;
@@ -237,6 +243,9 @@ static void run(bench_t *b)
     }
     if (b->handled != b->requests || b->delivered != b->requests)
         fail("handler runs, answers and requests are not as many");
+    free_store(&b->sent);
+    free_store(&b->answers);
+    free(b->contexts);
 }
 
 int main(int argc, char **argv)

@@ -36,6 +36,7 @@ static cps_err_t write_request(cps_ep_t *ep, const cps_command_request_t *r, cps
         return err;
     msg->token = cps_bytes(token, len);
     cps_msg_write(out, msg);
+    msg->token = cps_bytes(NULL, 0); /* it is written, and its bytes end here */
     return cps_writer_err(out);
 }
 
