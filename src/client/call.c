@@ -243,7 +243,7 @@ cps_err_t cps_call_begin(cps_client_t *client, const cps_client_request_t *given
 
 cps_err_t cps_client_request(cps_client_t *client, const cps_client_request_t *given, cps_response_t **response)
 {
-    cps_client_request_t request;
+    cps_client_request_t request = {.uri = ""};
     *response = NULL;
     cps_err_t err = cps_call_begin(client, given, &request);
     if (err != CPS_OK)
