@@ -46,6 +46,23 @@ def they_observe(peer, by, ours, path, contexts=(None, None)):
         assert told["protected"] is (contexts[0] is not None), told
 
 
+def we_observe(home, uri, reader, writer):
+    """Our client observes what a command of ours changes there, each with its own options."""
+    def put(state):
+        done = home.run("put", *writer, uri, "-e", state)
+        assert done.status == 0, done.describe()
+
+    put("locked")
+    seen = home.t.start([home.t.command, "-v", "observe", *reader, uri], env=home.env)
+    seen.expect("^locked$")
+    for state in ["unlocked", "locked"] * 2:
+        at = seen.mark()
+        put(state)
+        seen.expect(f"^{state}$", since=at)
+    assert seen.stop() == 0, seen.describe()
+    assert ("(sealed)" in seen.log()) is ("--plain" not in reader), seen.describe()
+
+
 def they_cancel(peer, by, ours, path):
     """It cancels, and is forgotten by our server."""
     mark = ours.process.mark()

@@ -4,7 +4,7 @@
 run-tests: long
 run-tests: once"""
 import peerkit
-from exchanges import they_ask, they_cancel, they_observe, we_ask
+from exchanges import they_ask, they_cancel, they_observe, we_ask, we_observe
 from lib.tap import case, run
 from peerkit import CaliforniumClient, CaliforniumServer, Key, OurServer
 
@@ -48,6 +48,14 @@ def algorithms(t):
             answer = peer.ask(ours.uri("/s/lock"), method, payload, context=key.spec("client"))
             assert answer["code"] == code and answer["payload"] == body and answer["protected"], (key.name, answer)
         ours.process.expect(rf"lock path=s/lock state=unlocked credential={key.name}")
+
+
+@case("", "our client observes a lock at a Californium server, plain and sealed")
+def observes(t):
+    keys = Key(t, "phone"), Key(t, "other", client="02", server="03")
+    uri, home = CaliforniumServer(t, keys).uri("/lock"), peerkit.ours(t, *keys)
+    we_observe(home, uri, ["--plain"], ["--plain"])
+    we_observe(home, uri, ["--credential", "phone"], ["--credential", "other"])
 
 
 @case("", "a Californium client observes a lock of ours until it cancels")

@@ -71,6 +71,8 @@ final class Server {
 
         Lock() {
             super("lock");
+            setObservable(true);
+            getAttributes().setObservable();
         }
 
         @Override
@@ -88,6 +90,7 @@ final class Server {
                 return refused;
             }
             state = wanted;
+            changed();
             return new Response(ResponseCode.CHANGED);
         }
     }
