@@ -50,6 +50,10 @@ static const cps_event_row_t rows[] = {
      "raise limits.peers, or find out who sends from so many addresses"},
     {"requests_full", NULL, "warning", "As many requests are worked on as there may be; a new one was not run.",
      "raise limits.exchanges, or make what answers slowly faster"},
+    {"bodies_full", NULL, "warning",
+     "As many bodies in blocks are under way as there may be; a block of another was refused.",
+     "if honest clients meet it, let fewer send large bodies at once"},
+    {"body_broken", NULL, "info", "A block did not fit the body before it: it got 4.08, and nothing was joined.", NULL},
     /* OSCORE */
     {"replay", NULL, "info", "A sealed request came again, or is too old to tell; it was not run.",
      "one now and then is a late copy; if each request of this client is one, its sequence number has gone back: give "
