@@ -9,6 +9,7 @@ static const uint8_t codes[] = {CPS_CHANGED, CPS_NOT_FOUND, CPS_INTERNAL_SERVER_
 static cps_bytes_t request_of(uint8_t *bytes, size_t size, cps_type_t type, cps_bytes_t no_response)
 {
     static uint16_t mid;
+    mid++;
     uint8_t options[16];
     cps_writer_t ow = cps_writer(options, sizeof options);
     cps_opt_writer_t list = cps_opt_writer(&ow);
@@ -16,7 +17,7 @@ static cps_bytes_t request_of(uint8_t *bytes, size_t size, cps_type_t type, cps_
         cps_opt_put(&list, CPS_OPT_NO_RESPONSE, no_response);
     cps_msg_t msg = {.type = (uint8_t)type,
                      .code = CPS_PUT,
-                     .mid = ++mid,
+                     .mid = mid,
                      .token = CPS_BYTES_LIT("tok"),
                      .options = cps_written(&ow),
                      .payload = CPS_BYTES_LIT("x")};

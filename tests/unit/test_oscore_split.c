@@ -241,6 +241,16 @@ static bool may_stand_outside(const cps_option_t *outer, uint16_t number)
     return false;
 }
 
+static void assert_little_outside(cps_bytes_t options, const cps_opt_row_t *row)
+{
+    cps_opt_walk_t walk = cps_opt_walk(options);
+    for (cps_option_t outer; cps_opt_next(&walk, &outer);) {
+        if (!may_stand_outside(&outer, row->number))
+            fail_msg("%s: option %u stands outside", row->name, outer.number);
+        assert_false(outer.number == CPS_OPT_PROXY_URI && holds(outer.value, cps_bytes_str("/a")));
+    }
+}
+
 /* Each option that is known, alone beside a payload, in a request and in a response. */
 static void no_option_but_what_the_proxy_needs_is_readable(void **state)
 {
@@ -262,12 +272,7 @@ static void no_option_but_what_the_proxy_needs_is_readable(void **state)
             split_response(&p, &b.msg);
         else
             split_request(&p, &b.msg);
-        cps_opt_walk_t walk = cps_opt_walk(p.outer.options);
-        for (cps_option_t outer; cps_opt_next(&walk, &outer);) {
-            if (!may_stand_outside(&outer, row->number))
-                fail_msg("%s: option %u stands outside", row->name, outer.number);
-            assert_false(outer.number == CPS_OPT_PROXY_URI && holds(outer.value, cps_bytes_str("/a")));
-        }
+        assert_little_outside(p.outer.options, row);
         assert_false(holds(p.sealed, CPS_BYTES_LIT("confidential")));
         kit_fini(&p.kit);
     }
