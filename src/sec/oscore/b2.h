@@ -4,7 +4,7 @@
  *
  * Response #1 is sealed with the keys of ID2. Without a Partial IV of its own it goes under the nonce of request #1 (§8.3
  * step 3), which was made with the Common IV of ID1: that is what other implementations send, and what is sent here.
- * The vectors take the Common IV of ID2; that is understood as well (docs/adr/0007-rederivation.md). */
+ * The vectors take the Common IV of ID2; that is understood as well (docs/adr/0012-rederivation.md). */
 #ifndef CPS_SEC_OSCORE_B2_H
 #define CPS_SEC_OSCORE_B2_H
 
