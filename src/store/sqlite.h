@@ -239,6 +239,9 @@ enum { CPS_SQLITE_REDERIVABLE = 1, CPS_SQLITE_REKEY = 2, CPS_SQLITE_DERIVED = 4 
 /** What stands in that column for a key. */
 int cps_sqlite_rekeying(const cps_store_key_t *k);
 
+/** The row of a window; 0 for none. */
+CPS_MUST_USE cps_err_t cps_sqlite_find_window(cps_sqlite_t *s, const uint8_t *window_id, uint64_t *out);
+
 /** The key of a row. CPS_ERR_STORE_CORRUPT, and nothing but the name given, where its sum does not fit. */
 CPS_MUST_USE cps_err_t cps_sqlite_read_key(const cps_sqlite_t *s, sqlite3_stmt *stmt, cps_store_key_t *k);
 

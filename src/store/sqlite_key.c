@@ -185,8 +185,7 @@ static cps_err_t put_state(cps_sqlite_t *s, const cps_store_key_t *key, uint64_t
     return err;
 }
 
-/* The row of a window; 0 for none. */
-static cps_err_t find_window(cps_sqlite_t *s, const uint8_t *window_id, uint64_t *out)
+cps_err_t cps_sqlite_find_window(cps_sqlite_t *s, const uint8_t *window_id, uint64_t *out)
 {
     sqlite3_stmt *stmt;
     bool row;
@@ -206,7 +205,7 @@ static cps_err_t put_window(cps_sqlite_t *s, const cps_store_key_t *key, const c
                             uint64_t *window)
 {
     sqlite3_stmt *stmt;
-    cps_err_t err = find_window(s, key->window_id, window);
+    cps_err_t err = cps_sqlite_find_window(s, key->window_id, window);
     if (err == CPS_OK)
         err = cps_sqlite_get(s, *window != 0 ? CPS_SQL_WINDOW_FORGET : CPS_SQL_WINDOW_INSERT, &stmt);
     if (err != CPS_OK)

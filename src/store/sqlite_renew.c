@@ -46,7 +46,7 @@ typedef struct rows {
     sqlite3_int64 id;
     uint64_t old_place; /* of the state before, and of the state that takes its place */
     uint64_t place;
-    sqlite3_int64 window;
+    uint64_t window;
     bool derived;
     int rekeying; /* as it will be */
 } rows_t;
@@ -75,31 +75,15 @@ static cps_err_t find_rows(cps_sqlite_t *s, const cps_store_renewal_t *r, rows_t
     return err;
 }
 
-static cps_err_t window_row(cps_sqlite_t *s, const uint8_t *window_id, sqlite3_int64 *out)
-{
-    sqlite3_stmt *stmt;
-    bool row;
-    *out = 0;
-    cps_err_t err = cps_sqlite_get(s, CPS_SQL_WINDOW_PLACE, &stmt);
-    if (err != CPS_OK)
-        return err;
-    bind_bytes(stmt, 1, window_id, CPS_STORE_ID_LEN);
-    err = cps_sqlite_step(s, stmt, &row);
-    if (row)
-        *out = sqlite3_column_int64(stmt, 0);
-    cps_sqlite_done(stmt);
-    return err;
-}
-
 /* State of random identifiers is nobody's yet. */
 static cps_err_t refuse_known(cps_sqlite_t *s, const cps_store_renewal_t *r)
 {
     uint64_t place = 0;
-    sqlite3_int64 window = 0;
+    uint64_t window = 0;
     cps_err_t verdict = CPS_OK;
     cps_err_t err = cps_sqlite_find_place(s, r->state_id, &place, &verdict);
     if (err == CPS_OK)
-        err = window_row(s, r->window_id, &window);
+        err = cps_sqlite_find_window(s, r->window_id, &window);
     if (err == CPS_OK && (place != 0 || window != 0))
         err = cps_store_fail(CPS_ERR_EXISTS, "%s: has that key already", s->path);
     return err;
@@ -125,7 +109,7 @@ static cps_err_t insert_rows(cps_sqlite_t *s, const cps_store_renewal_t *r, rows
     for (int at = 3; at <= 5; at++)
         sqlite3_bind_int64(stmt, at, 0);
     err = cps_sqlite_run(s, stmt);
-    rows->window = sqlite3_last_insert_rowid(s->db);
+    rows->window = (uint64_t)sqlite3_last_insert_rowid(s->db);
     return err;
 }
 
@@ -133,7 +117,7 @@ static cps_err_t insert_rows(cps_sqlite_t *s, const cps_store_renewal_t *r, rows
 static cps_err_t reuse_rows(cps_sqlite_t *s, const cps_store_renewal_t *r, rows_t *rows)
 {
     sqlite3_stmt *stmt;
-    cps_err_t err = window_row(s, r->old_window_id, &rows->window);
+    cps_err_t err = cps_sqlite_find_window(s, r->old_window_id, &rows->window);
     if (err == CPS_OK)
         err = cps_sqlite_get(s, CPS_SQL_STATE_RENEW, &stmt);
     if (err != CPS_OK)
@@ -146,7 +130,7 @@ static cps_err_t reuse_rows(cps_sqlite_t *s, const cps_store_renewal_t *r, rows_
         err = cps_sqlite_get(s, CPS_SQL_WINDOW_RENEW, &stmt);
     if (err != CPS_OK)
         return err;
-    sqlite3_bind_int64(stmt, 1, rows->window);
+    sqlite3_bind_int64(stmt, 1, (sqlite3_int64)rows->window);
     bind_bytes(stmt, 2, r->window_id, CPS_STORE_ID_LEN);
     sqlite3_bind_int64(stmt, 3, (sqlite3_int64)rows->place);
     return cps_sqlite_run(s, stmt);
@@ -161,7 +145,7 @@ static cps_err_t point_key(cps_sqlite_t *s, const cps_store_renewal_t *r, const 
     sqlite3_bind_int64(stmt, 1, rows->id);
     bind_bytes(stmt, 2, r->id_context.data, r->id_context.len);
     sqlite3_bind_int64(stmt, 3, (sqlite3_int64)rows->place);
-    sqlite3_bind_int64(stmt, 4, rows->window);
+    sqlite3_bind_int64(stmt, 4, (sqlite3_int64)rows->window);
     sqlite3_bind_int64(stmt, 5, rows->rekeying);
     err = cps_sqlite_run(s, stmt);
     return err == CPS_OK && sqlite3_changes(s->db) != 1 ? cps_sqlite_damaged(s, "keys") : err;

@@ -96,7 +96,7 @@ def changes(t):
 @case("", "a terminal shows how far a long transfer is, and nothing else does")
 def progress(t):
     def slow(request):
-        time.sleep(0.05)
+        time.sleep(0.05)  # a slow server: the bar comes after a second of work
         return serve_blocks(lambda: BODY[:64 * 40], lambda: b"\1")(request)
 
     server = fake.Server(t, slow)
